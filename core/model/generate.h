@@ -1,0 +1,53 @@
+// Autoregressive generation over a KV cache. A sequence's tokens and log-probabilities depend on
+// (weights, prompt, seed, sample id, position) alone: never on who else is in the batch (DESIGN.md
+// 4, 6), so finished sequences leave at once and waiting ones take their place.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/io/fields.h"
+#include "core/model/decoder.h"
+#include "core/model/sampling_options.h"
+#include "core/text/tokenizer.h"
+
+namespace plumb {
+
+struct GenerateRequest {
+  std::vector<int32_t> prompt;  // not empty
+  uint64_t sample_id = 0;       // keys the random draws
+};
+
+enum class Finish { eos, stop_string, length };
+
+struct Completion {
+  std::vector<int32_t> ids;     // generated only; ends with the EOS when finish == eos
+  std::vector<float> logprobs;  // of each id under softmax(logits / temperature): the training
+                                // distribution, before any filter
+  Finish finish = Finish::length;
+};
+
+struct GenerateTask {
+  const Decoder* decoder = nullptr;
+  const Adapter* adapter = nullptr;      // null: the base alone
+  const Tokenizer* tokenizer = nullptr;  // needed for stop strings only
+  std::set<int32_t> eos_ids;  // a set: generation_config, config and tokenizer may each name some
+  SamplingOptions sampling;
+  uint64_t seed = 0;
+  int64_t max_batch = 16;  // sequences decoded at the same time
+  // Called for each token as it is drawn; return false to stop everything (Ctrl-C).
+  std::function<bool(std::size_t request, int32_t id)> on_token;
+};
+
+// One completion a request, in order. A prompt that leaves no room in max_position_embeddings is an
+// error.
+std::vector<Completion> generate(const GenerateTask& task,
+                                 const std::vector<GenerateRequest>& requests);
+
+// EOS ids of generation_config.json, config.json and the tokenizer together.
+std::set<int32_t> eos_ids_of(const std::string& folder, const ModelConfig& config,
+                             const Tokenizer& tokenizer);
+
+}  // namespace plumb

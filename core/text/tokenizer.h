@@ -1,0 +1,88 @@
+// A tokenizer read from Hugging Face's `tokenizer.json`. Ids and texts equal those of the
+// `tokenizers` package (0.23.3) for every type that is supported; any other type is refused by
+// name. Text that is not UTF-8 is read as Python's and Rust's lossy decoders do: each maximal
+// invalid part becomes U+FFFD. A Tokenizer is immutable: any number of threads may use one.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plumb {
+
+struct TokenizerParts;  // core/text/tokenizer_parts.h
+class DecodeStream;     // core/text/decoder.h
+
+enum class SpecialTokens { skip, keep };  // what decode does with added tokens that are special
+
+class Tokenizer {
+ public:
+  // Reads FOLDER/tokenizer.json, and tokenizer_config.json, special_tokens_map.json and
+  // chat_template.jinja where present. Throws Error on anything malformed or not supported.
+  static Tokenizer load(const std::string& folder);
+  // The same from bytes; an empty config is no config. `source` is named in errors.
+  static Tokenizer from_json(std::string_view tokenizer_json,
+                             std::string_view tokenizer_config_json, const std::string& source);
+
+  // With what the post-processor adds (Hugging Face's add_special_tokens=True).
+  std::vector<std::int32_t> encode(std::string_view text) const;
+  // Without it. The texts of added tokens are still recognised, as Hugging Face does.
+  std::vector<std::int32_t> encode_plain(std::string_view text) const;
+  // As encode_plain, but the texts of special tokens are ordinary text: for what a user wrote.
+  std::vector<std::int32_t> encode_literal(std::string_view text) const;
+
+  // An id outside the vocabulary is an Error; one in a gap decodes to nothing.
+  std::string decode(std::span<const std::int32_t> ids,
+                     SpecialTokens special = SpecialTokens::skip) const;
+
+  std::int64_t vocab_size() const;  // highest id + 1: the embedding needs at least these rows
+  std::optional<std::int32_t> bos_id() const;
+  std::optional<std::int32_t> eos_id() const;
+  std::optional<std::int32_t> pad_id() const;
+  std::optional<std::int32_t> unk_id() const;
+  std::optional<std::int32_t> token_to_id(std::string_view token) const;
+  std::string id_to_token(std::int32_t id) const;  // empty for a gap; Error outside the vocabulary
+  bool is_special(std::int32_t id) const;
+
+  const std::string& json() const;     // the bytes of tokenizer.json as read
+  const std::string& config() const;   // of tokenizer_config.json, or empty
+  std::string hash() const;            // xxh3-128 of json() and config(), in hex
+  std::string jinja_template() const;  // chat_template of the config or .jinja file, or empty
+
+ private:
+  friend class StreamDecoder;
+  friend void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder);
+  explicit Tokenizer(std::shared_ptr<const TokenizerParts> parts) : parts_(std::move(parts)) {}
+  std::shared_ptr<const TokenizerParts> parts_;
+};
+
+// Decodes ids as they arrive. The texts that push() and finish() return, joined, equal decode() of
+// all ids: what a later id may still change (an unfinished character, a run of byte tokens, a
+// space that may be stripped) is kept back.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(const Tokenizer& tokenizer, SpecialTokens special = SpecialTokens::skip);
+  StreamDecoder(StreamDecoder&&) noexcept;
+  StreamDecoder& operator=(StreamDecoder&&) noexcept;
+  ~StreamDecoder();
+
+  std::string push(std::int32_t id);
+  std::string finish();  // the rest; the decoder then begins anew
+
+ private:
+  Tokenizer tokenizer_;
+  SpecialTokens special_;
+  std::unique_ptr<DecodeStream> stream_;
+};
+
+// encode() of each text, by `threads` threads (0: one a core); the order is that of `texts`.
+std::vector<std::vector<std::int32_t>> encode_many(const Tokenizer& tokenizer,
+                                                   std::span<const std::string> texts, int threads);
+
+// Writes the files that load() read, byte for byte.
+void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder);
+
+}  // namespace plumb

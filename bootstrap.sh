@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Sets up a machine and builds Plumb.
+#   ./bootstrap.sh build   install what is missing, build Release into build/
+#   ./bootstrap.sh demo    build, then run recipes/quickstart.yaml (about 5 minutes on 2 cores)
+#   ./bootstrap.sh test    build with the tests, install what they need, run them all
+# PLUMB_TORCH=/path/to/libtorch uses a LibTorch that is already there instead of the PyPI wheel.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+readonly DEPS=.deps
+readonly APT_BUILD=(g++ pkg-config libboost-program-options-dev libhdf5-dev libspdlog-dev libyaml-cpp-dev
+  nlohmann-json3-dev libxxhash-dev libpcre2-dev libicu-dev libgloo-dev zlib1g-dev python3-venv ccache)
+readonly APT_TEST=(libgtest-dev libgmock-dev)
+readonly TORCH=torch==2.13.0
+readonly CUDA_SMALL=("nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85")
+readonly TOOLS=("cmake==4.4.4" "ninja==1.13.2")
+
+die() { printf '\nbootstrap: %s\n' "$*" >&2; exit 1; }
+
+# step TITLE HINT COMMAND...: says what it does and how long it took; its output is kept and shown only
+# when it fails, with the hint.
+step() {
+  local title=$1 hint=$2 log started=$SECONDS
+  shift 2
+  log=$(mktemp)
+  printf '  %-52s ' "$title"
+  if "$@" >"$log" 2>&1; then
+    printf '%4d s\n' $((SECONDS - started))
+    rm -f "$log"
+  else
+    printf 'failed\n'
+    tail -n 40 "$log" >&2
+    rm -f "$log"
+    die "'$title' failed. $hint"
+  fi
+}
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$package"
+  done
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install_apt() {
+  local missing
+  command -v dpkg-query >/dev/null || die "needs Debian 12 or Ubuntu 24.04 (no dpkg here); elsewhere install the packages named in bootstrap.sh by hand"
+  missing=$(missing_packages "$@")
+  [ -n "$missing" ] || return 0
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "these packages are missing and need root: $missing"
+  step "apt: package lists" "Check the network and /etc/apt/sources.list." as_root apt-get update
+  # shellcheck disable=SC2086
+  step "apt: $(wc -w <<<"$missing") packages" "Run: apt-get install $missing" \
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}
+
+# pip_install VENV STAMP ARGUMENTS...: runs pip once for these arguments, remembered in a stamp file.
+pip_install() {
+  local venv=$1 stamp=$1/.stamp-$2 wanted
+  shift 2
+  wanted="$*"
+  [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  step "pip: $(basename "$stamp" | sed 's/.stamp-//') into $venv" "Check the network; then delete $venv and run this again." \
+    "$venv/bin/pip" install --disable-pip-version-check "$@"
+  printf '%s' "$wanted" >"$stamp"
+}
+
+new_venv() {
+  [ -x "$1/bin/python" ] || step "python venv $1" "Install python3-venv." "$(system_python)" -m venv "$1"
+}
+
+system_python() {
+  # The distribution's own Python first: others on PATH may lack ensurepip.
+  if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3 || die "python3 is missing"; fi
+}
+
+has_nvidia_driver() { [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null 2>&1; }
+
+install_torch() {
+  new_venv $DEPS/venv
+  pip_install $DEPS/venv tools "${TOOLS[@]}"
+  if [ -n "${PLUMB_TORCH:-}" ]; then
+    [ -e "$PLUMB_TORCH/lib/libtorch_cpu.so" ] || die "PLUMB_TORCH=$PLUMB_TORCH holds no lib/libtorch_cpu.so"
+    torch_dir=$PLUMB_TORCH
+    return
+  fi
+  if has_nvidia_driver; then
+    pip_install $DEPS/venv torch-with-cuda "$TORCH"
+  else
+    pip_install $DEPS/venv torch-for-cpu --no-deps "$TORCH" "${CUDA_SMALL[@]}"
+  fi
+  torch_dir=$(echo "$PWD"/$DEPS/venv/lib/python3*/site-packages/torch)
+}
+
+# The oracles of the tests live apart; they see the build's torch through a .pth file.
+install_oracles() {
+  local site
+  new_venv $DEPS/oracle
+  pip_install $DEPS/oracle oracles --no-deps -r tests/oracle/requirements.txt
+  site=$(echo $DEPS/oracle/lib/python3*/site-packages)
+  if [ -z "${PLUMB_TORCH:-}" ] && [ ! -e "$site/torch" ]; then
+    dirname "$torch_dir" >"$site/plumb_torch.pth"
+  fi
+}
+
+build() {
+  local tests=$1
+  export PATH=$PWD/$DEPS/venv/bin:$PATH
+  step "configure" "Read build/CMakeFiles/CMakeConfigureLog.yaml." \
+    cmake -S . -B build -G Ninja -DPLUMB_TORCH="$torch_dir" -DPLUMB_TESTS="$tests"
+  step "build" "Fix what the compiler names, or report it with this output." cmake --build build
+}
+
+command=${1:-help}
+case $command in build | demo | test) ;; *)
+  sed -n '2,6s/^# \{0,1\}//p' "$0"
+  [ "$command" = help ] || die "unknown command '$command'"
+  exit 0 ;;
+esac
+
+echo "Plumb: setting up ($command)"
+if [ "$command" = test ]; then install_apt "${APT_BUILD[@]}" "${APT_TEST[@]}"; else install_apt "${APT_BUILD[@]}"; fi
+install_torch
+if [ "$command" = test ]; then
+  install_oracles
+  build ON
+  exec ctest --test-dir build --output-on-failure
+fi
+build "$([ -e build/CTestTestfile.cmake ] && echo ON || echo OFF)"
+if [ "$command" = demo ]; then
+  exec build/plumb run recipes/quickstart.yaml --out out/quickstart --overwrite
+fi
+echo "Built build/plumb. Next: build/plumb --help, or ./bootstrap.sh demo"

@@ -2,8 +2,7 @@
 //
 //   template <class Visitor> void fields(Visitor& v) {
 //     v("rank", rank, "rank R of the low-rank update; 0 trains all weights", at_least(0));
-//     v("data", data, "where samples come from");   // a nested group: a struct with fields()
-//     itself
+//     v("data", data, "where samples come from");  // a nested group: a struct with fields() itself
 //   }
 //
 // From that list come: reading YAML, `key=value` overrides, the resolved recipe.yaml, the commented
@@ -14,18 +13,20 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace plumb {
 
 // What a value must satisfy beyond its type; checked when it is read, named in the error and in
-// help.
+// help. A default is its author's business: a value that changes nothing is not checked, so a
+// resolved recipe always reads back.
 struct Rule {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   bool exclusive_minimum = false;
-  bool required = false;            // must be given (non-empty)
-  std::vector<std::string> one_of;  // allowed words
+  bool required = false;                 // must be given (non-empty); asked for by check_required
+  std::vector<std::string> one_of = {};  // allowed words (of each element, in a list)
 };
 
 inline Rule at_least(double minimum) {

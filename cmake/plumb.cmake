@@ -42,6 +42,10 @@ if(PLUMB_JOBS)
   target_link_libraries(plumb_torch INTERFACE
     ${PLUMB_TORCH}/lib/libtorch_cpu.so ${PLUMB_TORCH}/lib/libc10.so
     -Wl,--allow-shlib-undefined -Wl,-rpath,${PLUMB_TORCH}/lib)
+  # at::parallel_for is sequential in files compiled without OpenMP. LibTorch's libgomp has the same
+  # soname, so there is one pool of threads.
+  target_compile_options(plumb_torch INTERFACE -fopenmp)
+  target_link_options(plumb_torch INTERFACE -fopenmp)
   # The one precompiled header (ATen and custom autograd functions); 36 s once, 10 s less a file.
   add_library(plumb_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
   target_link_libraries(plumb_pch PUBLIC plumb_torch)

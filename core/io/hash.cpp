@@ -1,9 +1,9 @@
 #include "core/io/hash.h"
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 #include "core/io/descriptor.h"
@@ -26,19 +26,20 @@ std::string to_hex(XXH128_hash_t hash) {
 }  // namespace
 
 struct Hasher::State {
-  XXH3_state_t state;  // asks for 64-byte alignment, which new gives it
+  XXH3_state_t* state = XXH3_createState();
+  ~State() { XXH3_freeState(state); }
 };
 
 Hasher::Hasher() : state_(std::make_unique<State>()) {
-  XXH3_INITSTATE(&state_->state);
-  XXH3_128bits_reset(&state_->state);
+  if (state_->state == nullptr) throw std::bad_alloc();
+  XXH3_128bits_reset(state_->state);
 }
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 Hasher::~Hasher() = default;
 
 Hasher& Hasher::update(const void* bytes, std::size_t count) {
-  if (count > 0) XXH3_128bits_update(&state_->state, bytes, count);
+  if (count > 0) XXH3_128bits_update(state_->state, bytes, count);
   return *this;
 }
 
@@ -47,7 +48,7 @@ Hasher& Hasher::update(std::string_view bytes) {
 }
 
 std::string Hasher::hex() const {
-  return to_hex(XXH3_128bits_digest(&state_->state));
+  return to_hex(XXH3_128bits_digest(state_->state));
 }
 
 std::string hash_hex(std::string_view bytes) {

@@ -235,9 +235,8 @@ int Supervision::verdict() const {
 
 std::string Supervision::where(int rank) const {
   const RankReport report = board_.read(rank);
-  if (report.step < 0 && report.sequence == 0) return ", before its first step";
-  std::string text;
-  if (report.step >= 0) text += " in step " + std::to_string(report.step);
+  std::string text =
+      report.step < 0 ? ", before its first step" : " in step " + std::to_string(report.step);
   if (!report.phase.empty()) text += ", phase " + report.phase;
   if (report.sequence > 0) {
     text += ", last collective #" + std::to_string(report.sequence) + " " + report.collective;

@@ -26,7 +26,4 @@ void set_requires_grad(const Adapter& adapter, bool requires_grad);
 // W += scale * B A on every linear the adapter touches. The decoder's own tensors change.
 void merge(Decoder& decoder, const Adapter& adapter);
 
-// Short name of a linear inside its layer, as in PEFT files: "self_attn.q_proj", "mlp.down_proj".
-std::string module_path(Linear linear);
-
 }  // namespace plumb

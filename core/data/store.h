@@ -51,16 +51,10 @@ class Store {
   std::unique_ptr<State> state_;
 };
 
-// Appends samples in order to a store that does not exist until publish() returns.
-class StoreWriter {
- public:
-  virtual ~StoreWriter() = default;
-  virtual void add(const Sample& sample) = 0;
-};
-
-// Publishes a store: `fill` adds the samples and returns the accounting kept with them. When it
-// throws, nothing is left behind.
+// Publishes a store: `fill` gives the samples to `add` in order and returns the accounting kept with
+// them. When it throws, nothing is left behind.
+using AddSample = std::function<void(const Sample&)>;
 void write_store(const std::string& path, const std::string& key, SampleKind kind,
-                 const std::function<Accounting(StoreWriter&)>& fill);
+                 const std::function<Accounting(const AddSample&)>& fill);
 
 }  // namespace plumb

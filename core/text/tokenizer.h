@@ -34,7 +34,7 @@ class Tokenizer {
   // As encode_plain, but the texts of special tokens are ordinary text: for what a user wrote.
   std::vector<std::int32_t> encode_literal(std::string_view text) const;
 
-  // An id outside the vocabulary is an Error; one in a gap decodes to nothing.
+  // An id without a token decodes to nothing (a model may have more rows than tokens).
   std::string decode(std::span<const std::int32_t> ids,
                      SpecialTokens special = SpecialTokens::skip) const;
 
@@ -44,7 +44,7 @@ class Tokenizer {
   std::optional<std::int32_t> pad_id() const;
   std::optional<std::int32_t> unk_id() const;
   std::optional<std::int32_t> token_to_id(std::string_view token) const;
-  std::string id_to_token(std::int32_t id) const;  // empty for a gap; Error outside the vocabulary
+  std::string id_to_token(std::int32_t id) const;  // empty when there is none
   bool is_special(std::int32_t id) const;
 
   const std::string& json() const;     // the bytes of tokenizer.json as read

@@ -4,7 +4,6 @@
 // not match its manifest is an error that names the file or tensor.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +22,7 @@ struct RunIdentity {
   int64_t ranks = 1;
   std::string plan_hash;  // of the batch plan: data, order, packing
 };
-RunIdentity run_identity(const Comm& comm, const std::string& plan_hash);
+RunIdentity run_identity(Comm& comm, const std::string& plan_hash);
 
 struct TrainState {
   int64_t step = 0;          // updates (PPO: iterations) made
@@ -47,20 +46,21 @@ struct Checkpoint {
 // fails), reads it back against its manifest, and only then removes all but the newest `keep`.
 // A checkpoint of the same step is replaced. Non-finite tensors are refused by name.
 void save_checkpoint(const std::string& run_folder, const Checkpoint& checkpoint, int64_t keep,
-                     const Comm& comm);
+                     Comm& comm);
 
 enum class Damaged { refuse, fall_back };
 
-// Folder of the newest checkpoint whose files match its manifest; none when there is no checkpoint.
-// A damaged one is an error, or with fall_back a warning, and the one before is tried.
+// Folder of the newest checkpoint; none when there is none. Its files are checked against its
+// manifest: damage is an error, or with fall_back a warning, and the one before is tried. A folder
+// without a manifest is the rest of one being removed when the run was killed, and no checkpoint.
 std::optional<std::string> latest_checkpoint(const std::string& run_folder,
                                              Damaged damaged = Damaged::refuse);
 
 Checkpoint load_checkpoint(const std::string& folder);  // verifies every hash
 
 // Throws Exit::usage with the list of differences when going on would not give the bits of an
-// uninterrupted run: a recipe key (but for those that only choose output, see checkpoint.cpp), the
-// data plan, threads, ranks or CPU.
+// uninterrupted run: a recipe key (but for those that only choose what is shown or kept, see
+// recipe_diff.h), the data plan, threads, ranks or CPU.
 void check_resumable(const Checkpoint& checkpoint, const std::string& recipe,
                      const RunIdentity& identity);
 

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/model/decoder.h"
@@ -38,9 +39,6 @@ class AdamW {
   void load_state(const std::vector<NamedTensor>& state);
 
  private:
-  struct Group;
-  Group decayed(bool matrices) const;
-
   OptimizerOptions options_;
   std::vector<NamedTensor> parameters_;
   Gradients gradients_;

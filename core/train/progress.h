@@ -3,8 +3,9 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <string>
+
+#include "core/train/human.h"
 
 namespace plumb {
 
@@ -33,7 +34,8 @@ class Progress {
 
  private:
   double seconds() const;
-  void print_line(const std::string& text);
+  double seconds_left() const;
+  void draw();
 
   std::string stage_;
   int64_t total_, done_;
@@ -50,10 +52,6 @@ std::string progress_bar(const std::string& stage, int64_t total, const Progress
                          double seconds_left, int width);
 std::string progress_text(const std::string& stage, int64_t total, const ProgressValues& values,
                           double seconds_left);
-std::string human_duration(double seconds);  // "4.2 s", "3 min 05 s", "2 h 07 min"
-std::string human_bytes(double bytes);       // "512 MB", "1.3 GB"
-std::string human_count(double count);       // "987", "12.3k", "4.6M"
-int64_t peak_memory_bytes();                 // of this process, by getrusage
 
 // The last line of a job: "sft done in 3 min 05 s, peak memory 512 MB; results in out/sft".
 std::string summary_line(const std::string& job, double seconds, const std::string& where);

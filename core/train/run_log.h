@@ -14,6 +14,9 @@
 
 namespace plumb {
 
+// One fixed name: a resumed run goes on in the same file. TensorBoard looks for "tfevents".
+inline constexpr const char* kEventsFile = "events.out.tfevents.plumb";
+
 using Metrics = std::vector<std::pair<std::string, double>>;  // kept in order
 
 struct LogSizes {

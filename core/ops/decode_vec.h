@@ -1,0 +1,92 @@
+// Short vectors for the decode kernels, by GCC's vector extension: one register of floats, whatever
+// the machine's is. Every operation below rounds lane by lane in a fixed order, so what a kernel
+// computes for a row depends neither on the other rows nor on the tile that the row fell into.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#define PLUMB_INLINE inline __attribute__((always_inline))
+
+namespace plumb::decode {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
+using IntVec = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+
+PLUMB_INLINE Vec load(const float* from) {
+  Vec v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+PLUMB_INLINE void store(float* to, Vec v) {
+  std::memcpy(to, &v, sizeof(v));
+}
+
+// The first `count` < kLanes floats, zeros behind them.
+PLUMB_INLINE Vec load_part(const float* from, int64_t count) {
+  Vec v = {};
+  for (int64_t i = 0; i < count; ++i) {
+    v[i] = from[i];
+  }
+  return v;
+}
+
+PLUMB_INLINE Vec broadcast(float value) {
+  return Vec{} + value;
+}
+
+PLUMB_INLINE IntVec lane_index() {
+  IntVec v = {};
+  for (int i = 0; i < kLanes; ++i) {
+    v[i] = i;
+  }
+  return v;
+}
+
+namespace detail {
+
+// Where lane `out` of "a's accumulators, then b's, each half as wide" comes from in (a, b).
+template <int kWidth>
+constexpr int source_lane(int out, int half) {
+  const int from_b = out / (kLanes / 2);
+  const int lane = out % (kLanes / 2);
+  return from_b * kLanes + (lane / (kWidth / 2)) * kWidth + half * (kWidth / 2) +
+         lane % (kWidth / 2);
+}
+
+template <int kWidth, int... kOut>
+PLUMB_INLINE Vec fold(Vec a, Vec b, std::integer_sequence<int, kOut...>) {
+  return __builtin_shufflevector(a, b, source_lane<kWidth>(kOut, 0)...) +
+         __builtin_shufflevector(a, b, source_lane<kWidth>(kOut, 1)...);
+}
+
+template <int kWidth>
+PLUMB_INLINE Vec sum_tree(const Vec* accumulators) {
+  if constexpr (kWidth == 1) {
+    return accumulators[0];
+  } else {
+    constexpr int kBelow = kWidth / 2;
+    return fold<kLanes / kBelow>(sum_tree<kBelow>(accumulators),
+                                 sum_tree<kBelow>(accumulators + kBelow),
+                                 std::make_integer_sequence<int, kLanes>());
+  }
+}
+
+}  // namespace detail
+
+// Lane i of the result is the sum of the lanes of accumulators[i], for kLanes accumulators: halves
+// are added, then quarters, and so on; the same order in every slot.
+PLUMB_INLINE Vec sum_lanes(const Vec* accumulators) {
+  return detail::sum_tree<kLanes>(accumulators);
+}
+
+}  // namespace plumb::decode

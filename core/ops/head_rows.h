@@ -1,0 +1,54 @@
+// What a head does with the logits of one token, in one sweep each way (kernels.md 1.7).
+// Raw loops shared by token_stats and token_loss.
+#pragma once
+#include <cmath>
+#include <cstdint>
+
+#include "core/ops/vector_exp.h"
+
+namespace plumb {
+
+// z = logits / temperature; m = max z; s = sum exp(z - m).
+template <class T>
+struct HeadRow {
+  T logprob;      // z_target - m - log s
+  T entropy;      // log s - sum (z - m) exp(z - m) / s
+  T log_sum_exp;  // m + log s
+};
+
+template <class T>
+HeadRow<T> head_row(const T* logits, int64_t vocab, int64_t target, T inverse_temperature) {
+  T peak = logits[0];
+#pragma omp simd reduction(max : peak)
+  for (int64_t j = 0; j < vocab; ++j) {
+    peak = logits[j] > peak ? logits[j] : peak;
+  }
+  T sum = 0, weighted = 0;
+#pragma omp simd reduction(+ : sum, weighted)
+  for (int64_t j = 0; j < vocab; ++j) {
+    const T z = (logits[j] - peak) * inverse_temperature;
+    const T e = vector_exp(z);
+    sum += e;
+    weighted += z * e;
+  }
+  const T log_sum = std::log(sum);
+  return {(logits[target] - peak) * inverse_temperature - log_sum, log_sum - weighted / sum,
+          peak * inverse_temperature + log_sum};
+}
+
+// logits become d loss / d logits:
+// d logp_t / dz_j = [j = t] - p_j,   dH / dz_j = -p_j (log p_j + H),   dz / dlogit = 1 /
+// temperature.
+template <class T>
+void head_row_gradient(T* logits, int64_t vocab, int64_t target, T inverse_temperature,
+                       const HeadRow<T>& row, T grad_logprob, T grad_entropy) {
+#pragma omp simd
+  for (int64_t j = 0; j < vocab; ++j) {
+    const T log_p = logits[j] * inverse_temperature - row.log_sum_exp;
+    const T p = vector_exp(log_p);
+    logits[j] = -p * (grad_logprob + grad_entropy * (log_p + row.entropy)) * inverse_temperature;
+  }
+  logits[target] += grad_logprob * inverse_temperature;
+}
+
+}  // namespace plumb

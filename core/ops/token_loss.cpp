@@ -1,0 +1,226 @@
+#include "core/ops/token_loss.h"
+
+#include <ATen/Dispatch.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/ops/check.h"
+#include "core/ops/head_rows.h"
+#include "core/ops/once.h"
+#include "core/ops/parallel.h"
+
+namespace plumb {
+namespace {
+
+// A chunk of logits stays in the last-level cache; GEMM wants some rows all the same.
+constexpr int64_t kChunkBytes = 8 << 20;
+constexpr int64_t kMinChunkRows = 64;
+
+struct Head {
+  at::Tensor hidden;   // (N, C)
+  at::Tensor weight;   // (V, C)
+  at::Tensor targets;  // (N)
+  double temperature;
+
+  int64_t rows() const { return hidden.size(0); }
+  int64_t vocab() const { return weight.size(0); }
+};
+
+int64_t chunk_rows(const Head& head) {
+  const int64_t row_bytes = head.vocab() * static_cast<int64_t>(head.hidden.element_size());
+  const int64_t rows = std::max(kMinChunkRows, kChunkBytes / row_bytes);
+  return std::max<int64_t>(1, std::min(rows, head.rows()));
+}
+
+void check_head(const Head& head) {
+  check_shape(head.hidden, {-1, -1}, "token_loss: hidden");
+  check_shape(head.weight, {-1, head.hidden.size(1)}, "token_loss: weight");
+  check_shape(head.targets, {head.rows()}, "token_loss: targets");
+  check_same_type(head.weight, head.hidden, "token_loss: weight");
+  if (head.targets.scalar_type() != at::kLong) {
+    throw Error(std::string("token_loss: targets must be int64, got ") +
+                c10::toString(head.targets.scalar_type()));
+  }
+  if (!(head.temperature > 0.0)) {
+    throw Error("token_loss: temperature must be above 0, got " + std::to_string(head.temperature));
+  }
+  if (head.rows() == 0) {
+    return;
+  }
+  const auto [low, high] = head.targets.aminmax();
+  if (low.item<int64_t>() < 0 || high.item<int64_t>() >= head.vocab()) {
+    throw Error("token_loss: targets must lie in [0, " + std::to_string(head.vocab()) +
+                "), got ids from " + std::to_string(low.item<int64_t>()) + " to " +
+                std::to_string(high.item<int64_t>()));
+  }
+}
+
+// Statistics of one chunk; `log_sum_exp` is what the gradient needs besides.
+struct ChunkStats {
+  TokenStats stats;
+  at::Tensor log_sum_exp;  // (M)
+};
+
+ChunkStats chunk_stats(const at::Tensor& logits, const at::Tensor& targets, double temperature) {
+  const int64_t rows = logits.size(0), vocab = logits.size(1);
+  ChunkStats chunk{{at::empty({rows}, logits.options()), at::empty({rows}, logits.options())},
+                   at::empty({rows}, logits.options())};
+  const int64_t* target = targets.const_data_ptr<int64_t>();
+  AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "token_stats", [&] {
+    const scalar_t* data = logits.const_data_ptr<scalar_t>();
+    scalar_t* logprob = chunk.stats.logprobs.mutable_data_ptr<scalar_t>();
+    scalar_t* entropy = chunk.stats.entropy.mutable_data_ptr<scalar_t>();
+    scalar_t* log_sum_exp = chunk.log_sum_exp.mutable_data_ptr<scalar_t>();
+    const auto inverse = static_cast<scalar_t>(1.0 / temperature);
+    for_rows(rows, vocab, [&](int64_t row) {
+      const auto found = head_row(data + row * vocab, vocab, target[row], inverse);
+      logprob[row] = found.logprob;
+      entropy[row] = found.entropy;
+      log_sum_exp[row] = found.log_sum_exp;
+    });
+  });
+  return chunk;
+}
+
+void logits_to_gradient(const at::Tensor& logits, const at::Tensor& targets, double temperature,
+                        const ChunkStats& chunk, const TokenLossChunk& loss) {
+  const int64_t rows = logits.size(0), vocab = logits.size(1);
+  const int64_t* target = targets.const_data_ptr<int64_t>();
+  const at::Tensor grad_logprobs = loss.grad_logprobs.to(logits.scalar_type()).contiguous();
+  const at::Tensor grad_entropy = loss.grad_entropy.defined()
+                                      ? loss.grad_entropy.to(logits.scalar_type()).contiguous()
+                                      : at::zeros({rows}, logits.options());
+  check_shape(grad_logprobs, {rows}, "token_loss: grad_logprobs");
+  check_shape(grad_entropy, {rows}, "token_loss: grad_entropy");
+  AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "token_loss", [&] {
+    scalar_t* data = logits.mutable_data_ptr<scalar_t>();
+    const scalar_t* entropy = chunk.stats.entropy.const_data_ptr<scalar_t>();
+    const scalar_t* log_sum_exp = chunk.log_sum_exp.const_data_ptr<scalar_t>();
+    const scalar_t* of_logprob = grad_logprobs.const_data_ptr<scalar_t>();
+    const scalar_t* of_entropy = grad_entropy.const_data_ptr<scalar_t>();
+    const auto inverse = static_cast<scalar_t>(1.0 / temperature);
+    for_rows(rows, vocab, [&](int64_t row) {
+      head_row_gradient(data + row * vocab, vocab, target[row], inverse,
+                        HeadRow<scalar_t>{0, entropy[row], log_sum_exp[row]}, of_logprob[row],
+                        of_entropy[row]);
+    });
+  });
+}
+
+// body(begin, count, logits of these rows); the buffer of logits is one for all chunks.
+template <class Body>
+void for_chunks(const Head& head, const Body& body) {
+  const int64_t chunk = chunk_rows(head);
+  const at::Tensor buffer = at::empty({chunk, head.vocab()}, head.hidden.options());
+  for (int64_t begin = 0; begin < head.rows(); begin += chunk) {
+    const int64_t count = std::min(chunk, head.rows() - begin);
+    at::Tensor logits = buffer.narrow(0, 0, count);
+    at::mm_out(logits, head.hidden.narrow(0, begin, count), head.weight.t());
+    body(begin, count, logits);
+  }
+}
+
+struct LossAndGrads {
+  double loss = 0.0;
+  at::Tensor grad_hidden;  // undefined where not wanted
+  at::Tensor grad_weight;
+};
+
+LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
+  LossAndGrads result;
+  if (head.hidden.requires_grad()) {
+    result.grad_hidden = at::empty_like(head.hidden, at::MemoryFormat::Contiguous);
+  }
+  if (head.weight.requires_grad()) {
+    result.grad_weight = at::zeros_like(head.weight);
+  }
+  for_chunks(head, [&](int64_t begin, int64_t count, const at::Tensor& logits) {
+    const at::Tensor targets = head.targets.narrow(0, begin, count);
+    const ChunkStats chunk = chunk_stats(logits, targets, head.temperature);
+    const TokenLossChunk part = loss(chunk.stats, begin);
+    result.loss += part.loss;
+    if (!result.grad_hidden.defined() && !result.grad_weight.defined()) {
+      return;
+    }
+    logits_to_gradient(logits, targets, head.temperature, chunk, part);
+    if (result.grad_hidden.defined()) {
+      at::Tensor rows = result.grad_hidden.narrow(0, begin, count);
+      at::mm_out(rows, logits, head.weight);
+    }
+    if (result.grad_weight.defined()) {
+      result.grad_weight.addmm_(logits.t(), head.hidden.narrow(0, begin, count));
+    }
+  });
+  return result;
+}
+
+// The gradients are formed in forward; backward hands them over, scaled, once.
+struct Handover : torch::CustomClassHolder {
+  LossAndGrads made;
+  bool spent = false;
+};
+
+struct TokenLossFunction : torch::autograd::Function<TokenLossFunction> {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden,
+                            const at::Tensor& weight, const at::Tensor& targets, double temperature,
+                            const TokenLoss& loss) {
+    auto state = c10::make_intrusive<Handover>();
+    state->made = loss_and_grads({hidden, weight, targets, temperature}, loss);
+    ctx->saved_data["state"] = c10::IValue::make_capsule(state);
+    return at::scalar_tensor(state->made.loss, hidden.options().requires_grad(false));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    auto* state = static_cast<Handover*>(ctx->saved_data["state"].toCapsule().get());
+    refuse_second_backward(state->spent, "token_loss");
+    const double scale = grads[0].item<double>();
+    for (at::Tensor* grad : {&state->made.grad_hidden, &state->made.grad_weight}) {
+      if (grad->defined() && scale != 1.0) {
+        grad->mul_(scale);
+      }
+    }
+    return {std::move(state->made.grad_hidden), std::move(state->made.grad_weight), {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+TokenStats token_stats(const at::Tensor& hidden, const at::Tensor& weight,
+                       const at::Tensor& targets, double temperature) {
+  const at::NoGradGuard no_grad;
+  const Head head{hidden, weight, targets, temperature};
+  check_head(head);
+  TokenStats all{at::empty({head.rows()}, hidden.options()),
+                 at::empty({head.rows()}, hidden.options())};
+  for_chunks(head, [&](int64_t begin, int64_t count, const at::Tensor& logits) {
+    const ChunkStats chunk = chunk_stats(logits, targets.narrow(0, begin, count), temperature);
+    all.logprobs.narrow(0, begin, count).copy_(chunk.stats.logprobs);
+    all.entropy.narrow(0, begin, count).copy_(chunk.stats.entropy);
+  });
+  return all;
+}
+
+at::Tensor token_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                      double temperature, const TokenLoss& loss) {
+  const Head head{hidden, weight, targets, temperature};
+  check_head(head);
+  if (!at::GradMode::is_enabled()) {
+    const double value =
+        loss_and_grads({hidden.detach(), weight.detach(), targets, temperature}, loss).loss;
+    return at::scalar_tensor(value, hidden.options());
+  }
+  return TokenLossFunction::apply(hidden, weight, targets, temperature, loss);
+}
+
+at::Tensor cross_entropy_sum(const at::Tensor& hidden, const at::Tensor& weight,
+                             const at::Tensor& targets) {
+  return token_loss(hidden, weight, targets, 1.0, [](const TokenStats& rows, int64_t) {
+    return TokenLossChunk{
+        -rows.logprobs.sum(at::kDouble).item<double>(), at::full_like(rows.logprobs, -1.0), {}};
+  });
+}
+
+}  // namespace plumb

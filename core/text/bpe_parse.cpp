@@ -1,0 +1,92 @@
+#include <atomic>
+#include <cstdio>
+
+#include "core/error.h"
+#include "core/text/bpe.h"
+#include "core/text/unicode.h"
+
+namespace plumb::text {
+
+namespace {
+
+constexpr char32_t kIndexedChars = 0x200;  // covers the byte-level alphabet
+
+std::uint64_t next_cache_key() {
+  static std::atomic<std::uint64_t> next{1};
+  return next++;
+}
+
+// "a b" or ["a", "b"].
+std::pair<std::string, std::string> parse_pair(const JsonView& view) {
+  if (view.json().is_string()) {
+    const std::string text = view.string();
+    const std::size_t space = text.find(' ');
+    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+      view.fail("expected two tokens with one space between");
+    }
+    return {text.substr(0, space), text.substr(space + 1)};
+  }
+  const std::vector<JsonView> two = view.items();
+  if (two.size() != 2) view.fail("expected a pair of tokens");
+  return {two[0].string(), two[1].string()};
+}
+
+std::int32_t find_part(const Vocab& vocab, const std::string& token, const JsonView& merge) {
+  const std::int32_t id = vocab.find(token);
+  if (id == kNoToken) merge.fail("'" + token + "' of this merge is not in the vocabulary");
+  return id;
+}
+
+}  // namespace
+
+Bpe Bpe::parse(const JsonView& model) {
+  Bpe bpe;
+  if (model.has("dropout") && model["dropout"].json() != 0.0) {
+    model["dropout"].fail("BPE dropout is not supported: encoding must not be random; remove it");
+  }
+  bpe.options_.unk_token = model.string_or("unk_token", "");
+  bpe.options_.continuing_subword_prefix = model.string_or("continuing_subword_prefix", "");
+  bpe.options_.end_of_word_suffix = model.string_or("end_of_word_suffix", "");
+  bpe.options_.fuse_unk = model.boolean_or("fuse_unk", false);
+  bpe.options_.byte_fallback = model.boolean_or("byte_fallback", false);
+  bpe.options_.ignore_merges = model.boolean_or("ignore_merges", false);
+  bpe.vocab_ = parse_vocab(model["vocab"]);
+  bpe.unk_id_ = bpe.vocab_.find(bpe.options_.unk_token);
+  bpe.parse_merges(model["merges"]);
+  bpe.index_symbols();
+  bpe.cache_key_ = next_cache_key();
+  return bpe;
+}
+
+void Bpe::parse_merges(const JsonView& view) {
+  if (!view.json().is_array()) view.fail("expected a list");
+  const Json& list = view.json();
+  merges_.reserve(list.size());
+  const std::size_t prefix_size = options_.continuing_subword_prefix.size();
+  for (std::size_t rank = 0; rank < list.size(); ++rank) {
+    const bool is_version_line =
+        list[rank].is_string() && list[rank].get_ref<const std::string&>().starts_with("#version");
+    if (is_version_line) continue;  // ranks need only be in order
+    const JsonView merge(list[rank], view.where() + "[" + std::to_string(rank) + "]");
+    const auto [left, right] = parse_pair(merge);
+    const std::int32_t left_id = find_part(vocab_, left, merge);
+    const std::int32_t right_id = find_part(vocab_, right, merge);
+    if (right.size() < prefix_size) merge.fail("its second token lacks the subword prefix");
+    const std::string merged = left + right.substr(prefix_size);
+    const std::int32_t id = find_part(vocab_, merged, merge);
+    merges_.set(left_id, right_id, {static_cast<std::int32_t>(rank), id});
+  }
+}
+
+void Bpe::index_symbols() {
+  for (int byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", byte);
+    byte_ids_.push_back(vocab_.find(name));
+  }
+  for (char32_t code = 0; code < kIndexedChars; ++code) {
+    char_ids_.push_back(vocab_.find(from_char(code)));
+  }
+}
+
+}  // namespace plumb::text

@@ -1,0 +1,45 @@
+// The `normalizer` of tokenizer.json, as a flat list of steps (a Sequence is its steps in order).
+#pragma once
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/text/json_view.h"
+#include "core/text/pattern.h"
+
+namespace plumb::text {
+
+// What a String or Regex `pattern` finds.
+struct Finder {
+  std::string literal;  // when `pattern` is not set
+  std::optional<Pattern> pattern;
+
+  std::vector<Match> find_all(std::string_view text) const;
+};
+// {"String": ...} or {"Regex": ...}; an empty one is an Error.
+Finder parse_finder(const JsonView& view);
+
+struct Replace {
+  Finder what;
+  std::string content;
+};
+std::string replace_all(const Replace& replace, std::string_view text);
+
+struct Prepend {
+  std::string text;
+};
+struct Strip {
+  bool left = true;
+  bool right = true;
+};
+enum class SimpleNormalizer { nfc, nfd, nfkc, nfkd, lowercase, byte_level };
+
+using NormalizerStep = std::variant<SimpleNormalizer, Prepend, Replace, Strip>;
+using Normalizer = std::vector<NormalizerStep>;
+
+Normalizer parse_normalizer(const JsonView& view);
+
+// Valid UTF-8 in and out. `begins_at_origin` turns false when the text's first character is cut.
+std::string normalize(const Normalizer& normalizer, std::string_view text, bool& begins_at_origin);
+
+}  // namespace plumb::text

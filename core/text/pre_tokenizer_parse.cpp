@@ -1,0 +1,83 @@
+#include "core/error.h"
+#include "core/text/pre_tokenizer.h"
+
+namespace plumb::text {
+
+namespace {
+
+constexpr std::size_t kMaxSteps = 256;
+constexpr const char* kSupported =
+    "Sequence, ByteLevel, Split, Digits, Punctuation, Metaspace, Whitespace, WhitespaceSplit, "
+    "CharDelimiterSplit";
+
+SplitBehavior parse_behavior(const JsonView& view) {
+  const std::string name = view.string();
+  if (name == "Removed") return SplitBehavior::removed;
+  if (name == "Isolated") return SplitBehavior::isolated;
+  if (name == "MergedWithPrevious") return SplitBehavior::merged_with_previous;
+  if (name == "MergedWithNext") return SplitBehavior::merged_with_next;
+  if (name == "Contiguous") return SplitBehavior::contiguous;
+  view.fail("expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+}
+
+void parse_into(const JsonView& view, PreTokenizer& steps) {
+  const std::string type = view.type();
+  if (steps.size() >= kMaxSteps) view.fail("more than 256 pre-tokenizers are not supported");
+  if (type == "Sequence") {
+    for (const JsonView& item : view["pretokenizers"].items()) parse_into(item, steps);
+  } else if (type == "ByteLevel") {
+    steps.push_back(
+        ByteLevelStep{view["add_prefix_space"].boolean(), view.boolean_or("use_regex", true)});
+  } else if (type == "Split") {
+    steps.push_back(SplitStep{parse_finder(view["pattern"]), parse_behavior(view["behavior"]),
+                              view["invert"].boolean()});
+  } else if (type == "CharDelimiterSplit") {
+    const Finder what{from_char(view["delimiter"].character()), std::nullopt};
+    steps.push_back(SplitStep{what, SplitBehavior::removed, false});
+  } else if (type == "Digits") {
+    steps.push_back(DigitsStep{view["individual_digits"].boolean()});
+  } else if (type == "Punctuation") {
+    steps.push_back(PunctuationStep{view.has("behavior") ? parse_behavior(view["behavior"])
+                                                         : SplitBehavior::isolated});
+  } else if (type == "Metaspace") {
+    steps.push_back(parse_metaspace(view));
+  } else if (type == "Whitespace") {
+    steps.push_back(WhitespaceStep::words);
+  } else if (type == "WhitespaceSplit") {
+    steps.push_back(WhitespaceStep::spaces);
+  } else {
+    throw Error(view.where() + ": the pre-tokenizer '" + type +
+                "' is not supported (supported: " + kSupported + ")");
+  }
+}
+
+}  // namespace
+
+MetaspaceStep parse_metaspace(const JsonView& view) {
+  MetaspaceStep step;
+  step.replacement = view["replacement"].character();
+  const std::string scheme = view.string_or("prepend_scheme", "always");
+  if (scheme == "first") {
+    step.prepend = PrependScheme::first;
+  } else if (scheme == "never") {
+    step.prepend = PrependScheme::never;
+  } else if (scheme != "always") {
+    view["prepend_scheme"].fail("expected first, never or always");
+  }
+  if (!view.boolean_or("add_prefix_space", true)) {
+    if (view.has("prepend_scheme") && step.prepend != PrependScheme::never) {
+      view.fail("add_prefix_space and prepend_scheme disagree");
+    }
+    step.prepend = PrependScheme::never;
+  }
+  step.is_split = view.boolean_or("split", true);
+  return step;
+}
+
+PreTokenizer parse_pre_tokenizer(const JsonView& view) {
+  PreTokenizer steps;
+  parse_into(view, steps);
+  return steps;
+}
+
+}  // namespace plumb::text

@@ -1,0 +1,198 @@
+#include "core/text/tokenizer.h"
+
+#include <xxhash.h>
+
+#include "core/error.h"
+#include "core/io/files.h"
+#include "core/text/tokenizer_parts.h"
+#include "core/text/unicode.h"
+
+namespace plumb {
+
+namespace {
+
+constexpr const char* kTokenizerFile = "tokenizer.json";
+constexpr const char* kConfigFile = "tokenizer_config.json";
+constexpr const char* kSpecialMapFile = "special_tokens_map.json";
+constexpr const char* kTemplateFile = "chat_template.jinja";
+
+void encode_model(const TokenizerParts& parts, std::string text, bool begins_input,
+                  std::vector<std::int32_t>& ids) {
+  if (text.empty()) return;
+  text::PieceList list;
+  list.pieces.push_back({0, text.size(), begins_input});
+  list.text = std::move(text);
+  text::pre_tokenize(parts.pre_tokenizer, list);
+  std::visit(
+      [&](const auto& model) {
+        for (const text::Piece& piece : list.pieces) model.encode(list.view(piece), ids);
+      },
+      parts.model);
+}
+
+std::vector<std::int32_t> encode_text(const TokenizerParts& parts, std::string_view input,
+                                      text::SpecialText special) {
+  std::string storage;
+  const std::string_view valid = text::to_valid(input, storage);
+  std::vector<std::int32_t> ids;
+  for (const text::Segment& raw : parts.raw_finder->divide(valid, special)) {
+    if (raw.id != text::kNoToken) {
+      ids.push_back(raw.id);
+      continue;
+    }
+    bool begins_input = raw.begin == 0;
+    const std::string normalized = text::normalize(
+        parts.normalizer, valid.substr(raw.begin, raw.end - raw.begin), begins_input);
+    for (const text::Segment& segment : parts.normalized_finder->divide(normalized, special)) {
+      if (segment.id != text::kNoToken) {
+        ids.push_back(segment.id);
+      } else {
+        encode_model(parts, normalized.substr(segment.begin, segment.end - segment.begin),
+                     begins_input && segment.begin == 0, ids);
+      }
+    }
+  }
+  return ids;
+}
+
+const TokenizerParts::Entry* find_entry(const TokenizerParts& parts, std::int32_t id) {
+  if (id < 0 || static_cast<std::size_t>(id) >= parts.entries.size()) return nullptr;
+  return parts.entries[id].exists ? &parts.entries[id] : nullptr;
+}
+
+std::string read_if_there(const std::string& path) {
+  return files::exists(path) ? files::read_file(path) : "";
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::load(const std::string& folder) {
+  const std::string base = folder.empty() || folder.back() == '/' ? folder : folder + "/";
+  if (!files::exists(base + kTokenizerFile)) {
+    throw Error(base + kTokenizerFile +
+                " does not exist: the folder of a tokenizer holds one "
+                "(Hugging Face's save_pretrained of a fast tokenizer writes it)");
+  }
+  const std::string json = files::read_file(base + kTokenizerFile);
+  auto parts = parse_tokenizer(json, base + kTokenizerFile);
+  const std::string special_map = read_if_there(base + kSpecialMapFile);
+  apply_config(*parts, read_if_there(base + kConfigFile), special_map, base);
+  if (!special_map.empty()) parts->other_files[kSpecialMapFile] = special_map;
+  const std::string jinja = read_if_there(base + kTemplateFile);
+  if (!jinja.empty()) {
+    parts->other_files[kTemplateFile] = jinja;
+    parts->jinja = jinja;
+  }
+  return Tokenizer(std::move(parts));
+}
+
+Tokenizer Tokenizer::from_json(std::string_view tokenizer_json,
+                               std::string_view tokenizer_config_json, const std::string& source) {
+  auto parts = parse_tokenizer(tokenizer_json, source);
+  apply_config(*parts, tokenizer_config_json, "", source + ", ");
+  return Tokenizer(std::move(parts));
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
+  return text::fill_template(parts_->post_processor, encode_plain(text));
+}
+
+std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
+  return encode_text(*parts_, text, text::SpecialText::recognised);
+}
+
+std::vector<std::int32_t> Tokenizer::encode_literal(std::string_view text) const {
+  return encode_text(*parts_, text, text::SpecialText::ordinary);
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens special) const {
+  StreamDecoder decoder(*this, special);
+  std::string text;
+  for (const std::int32_t id : ids) text += decoder.push(id);
+  return text + decoder.finish();
+}
+
+std::int64_t Tokenizer::vocab_size() const {
+  return static_cast<std::int64_t>(parts_->entries.size());
+}
+
+std::optional<std::int32_t> Tokenizer::bos_id() const {
+  return parts_->bos;
+}
+std::optional<std::int32_t> Tokenizer::eos_id() const {
+  return parts_->eos;
+}
+std::optional<std::int32_t> Tokenizer::pad_id() const {
+  return parts_->pad;
+}
+std::optional<std::int32_t> Tokenizer::unk_id() const {
+  return parts_->unk;
+}
+
+std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  const auto found = parts_->id_of.find(token);
+  if (found == parts_->id_of.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string Tokenizer::id_to_token(std::int32_t id) const {
+  const TokenizerParts::Entry* entry = find_entry(*parts_, id);
+  return entry ? entry->token : "";
+}
+
+bool Tokenizer::is_special(std::int32_t id) const {
+  const TokenizerParts::Entry* entry = find_entry(*parts_, id);
+  return entry && entry->is_special;
+}
+
+const std::string& Tokenizer::json() const {
+  return parts_->json;
+}
+const std::string& Tokenizer::config() const {
+  return parts_->config;
+}
+std::string Tokenizer::jinja_template() const {
+  return parts_->jinja;
+}
+
+std::string Tokenizer::hash() const {
+  XXH3_state_t* state = XXH3_createState();
+  XXH3_128bits_reset(state);
+  XXH3_128bits_update(state, parts_->json.data(), parts_->json.size());
+  XXH3_128bits_update(state, "\0", 1);
+  XXH3_128bits_update(state, parts_->config.data(), parts_->config.size());
+  const XXH128_hash_t digest = XXH3_128bits_digest(state);
+  XXH3_freeState(state);
+  char hex[33];
+  std::snprintf(hex, sizeof hex, "%016llx%016llx", static_cast<unsigned long long>(digest.high64),
+                static_cast<unsigned long long>(digest.low64));
+  return hex;
+}
+
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, SpecialTokens special)
+    : tokenizer_(tokenizer),
+      special_(special),
+      stream_(std::make_unique<DecodeStream>(tokenizer_.parts_->decoder)) {}
+StreamDecoder::StreamDecoder(StreamDecoder&&) noexcept = default;
+StreamDecoder& StreamDecoder::operator=(StreamDecoder&&) noexcept = default;
+StreamDecoder::~StreamDecoder() = default;
+
+std::string StreamDecoder::push(std::int32_t id) {
+  const TokenizerParts::Entry* entry = find_entry(*tokenizer_.parts_, id);
+  if (!entry || (entry->is_special && special_ == SpecialTokens::skip)) return "";
+  return stream_->push(entry->decoded);
+}
+
+std::string StreamDecoder::finish() {
+  return stream_->finish();
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
+  const TokenizerParts& parts = *tokenizer.parts_;
+  files::create_directories(folder);
+  files::publish(folder + "/" + kTokenizerFile, parts.json);
+  if (!parts.config.empty()) files::publish(folder + "/" + kConfigFile, parts.config);
+  for (const auto& [name, bytes] : parts.other_files) files::publish(folder + "/" + name, bytes);
+}
+
+}  // namespace plumb

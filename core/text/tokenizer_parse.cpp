@@ -1,0 +1,144 @@
+#include "core/error.h"
+#include "core/text/tokenizer_parts.h"
+
+namespace plumb {
+
+namespace {
+
+using text::JsonView;
+
+std::variant<text::Bpe, text::WordLevel> parse_model(const JsonView& model) {
+  // Old files name no type; only BPE then has merges.
+  const std::string type = model.string_or("type", model.has("merges")  ? "BPE"
+                                                   : model.has("vocab") ? "WordLevel"
+                                                                        : "");
+  if (type == "BPE") return text::Bpe::parse(model);
+  if (type == "WordLevel") return text::WordLevel::parse(model);
+  throw Error(model.where() + ": the model '" + type +
+              "' is not supported (supported: BPE, WordLevel)");
+}
+
+TokenizerParts::Entry& entry_at(TokenizerParts& parts, std::int32_t id) {
+  if (static_cast<std::size_t>(id) >= parts.entries.size()) parts.entries.resize(id + 1);
+  return parts.entries[id];
+}
+
+void index_tokens(TokenizerParts& parts, const std::string& where) {
+  const text::Vocab& vocab = model_vocab(parts);
+  parts.entries.resize(vocab.id_bound());
+  for (std::int32_t id = 0; id < vocab.id_bound(); ++id) {
+    if (!vocab.has_id(id)) continue;
+    parts.entries[id] = {vocab.token(id), vocab.token(id), true, false};
+    parts.id_of.emplace(vocab.token(id), id);
+  }
+  for (const text::AddedToken& added : parts.added) {
+    TokenizerParts::Entry& entry = entry_at(parts, added.id);
+    if (entry.exists && entry.token != added.content) {
+      throw Error(where + "added_tokens: id " + std::to_string(added.id) + " is given to both '" +
+                  entry.token + "' and '" + added.content + "'; each token needs its own");
+    }
+    entry = {added.content, added.matched_text, true, added.is_special};
+    parts.id_of.emplace(added.content, added.id);
+  }
+}
+
+std::optional<JsonView> section(const JsonView& root, const char* name) {
+  if (!root.has(name)) return std::nullopt;
+  return root[name];
+}
+
+// A config's token is a string or an object with the string as `content`.
+std::optional<std::string> token_text(const std::vector<JsonView>& files, const char* key) {
+  for (const JsonView& file : files) {
+    if (!file.has(key)) continue;
+    const JsonView value = file[key];
+    return value.json().is_object() ? value["content"].string() : value.string();
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int32_t> token_id(const TokenizerParts& parts,
+                                     const std::vector<JsonView>& files, const char* key) {
+  const std::optional<std::string> content = token_text(files, key);
+  if (!content) return std::nullopt;
+  const auto found = parts.id_of.find(*content);
+  if (found == parts.id_of.end()) return std::nullopt;  // as transformers: the token has no id
+  return found->second;
+}
+
+// transformers rebuilds the post-processor when the config says either (tokenizers backend, 5.x).
+void rebuild_post_processor(TokenizerParts& parts, const JsonView& config) {
+  if (!config.has("add_bos_token") && !config.has("add_eos_token")) return;
+  text::Template pieces;
+  if (config.boolean_or("add_bos_token", false) && parts.bos) pieces.push_back(*parts.bos);
+  pieces.push_back(text::kSequence);
+  if (config.boolean_or("add_eos_token", false) && parts.eos) pieces.push_back(*parts.eos);
+  parts.post_processor = std::move(pieces);
+}
+
+// A string, or a list of {name, template} of which "default" counts.
+std::string jinja_of_config(const JsonView& config) {
+  if (!config.has("chat_template")) return "";
+  const JsonView value = config["chat_template"];
+  if (value.json().is_string()) return value.string();
+  for (const JsonView& item : value.items()) {
+    if (item["name"].string() == "default") return item["template"].string();
+  }
+  return "";
+}
+
+}  // namespace
+
+const text::Vocab& model_vocab(const TokenizerParts& parts) {
+  return std::visit([](const auto& model) -> const text::Vocab& { return model.vocab(); },
+                    parts.model);
+}
+
+std::shared_ptr<TokenizerParts> parse_tokenizer(std::string_view json, const std::string& where) {
+  const Json document = parse_json(json, where);
+  const JsonView root(document, where + ": ");
+  auto parts = std::make_shared<TokenizerParts>();
+  if (const std::string version = root.string_or("version", "1.0"); version != "1.0") {
+    root["version"].fail("only version 1.0 is supported");
+  }
+  if (const auto view = section(root, "normalizer")) parts->normalizer = parse_normalizer(*view);
+  if (const auto view = section(root, "pre_tokenizer")) {
+    parts->pre_tokenizer = parse_pre_tokenizer(*view);
+  }
+  parts->model = parse_model(root["model"]);
+  if (const auto view = section(root, "added_tokens")) {
+    parts->added = parse_added_tokens(*view, model_vocab(*parts), parts->normalizer);
+  }
+  index_tokens(*parts, root.where());
+  parts->raw_finder.emplace(parts->added, false);
+  parts->normalized_finder.emplace(parts->added, true);
+  if (const auto view = section(root, "post_processor")) {
+    parts->post_processor =
+        parse_post_processor(*view, static_cast<std::int32_t>(parts->entries.size()));
+  }
+  const auto decoder = section(root, "decoder");
+  parts->decoder = decoder ? parse_decoder(*decoder) : text::Decoder{text::JoinDecode{}};
+  parts->json = json;
+  return parts;
+}
+
+void apply_config(TokenizerParts& parts, std::string_view config, std::string_view special_map,
+                  const std::string& folder) {
+  const Json empty = Json::object();
+  const std::string config_name = folder + "tokenizer_config.json";
+  const std::string map_name = folder + "special_tokens_map.json";
+  const Json config_json = config.empty() ? empty : parse_json(config, config_name);
+  const Json map_json = special_map.empty() ? empty : parse_json(special_map, map_name);
+  const JsonView config_view(config_json, config_name + ": ");
+  if (!config_json.is_object()) config_view.fail("expected an object");
+  const std::vector<JsonView> files = {config_view, JsonView(map_json, map_name + ": ")};
+  parts.bos = token_id(parts, files, "bos_token");
+  parts.eos = token_id(parts, files, "eos_token");
+  parts.pad = token_id(parts, files, "pad_token");
+  parts.unk = token_id(parts, files, "unk_token");
+  rebuild_post_processor(parts, config_view);
+  parts.config = config;
+  parts.jinja = jinja_of_config(config_view);
+}
+
+}  // namespace plumb

@@ -1,0 +1,54 @@
+#include "core/text/vocab.h"
+
+#include "core/error.h"
+
+namespace plumb::text {
+
+namespace {
+
+constexpr std::int64_t kMaxId = (std::int64_t{1} << 31) - 2;
+constexpr std::int64_t kMaxGaps = 1 << 16;
+
+}  // namespace
+
+void Vocab::add(const std::string& token, std::int32_t id, const std::string& where) {
+  if (id >= id_bound()) tokens_.resize(static_cast<std::size_t>(id) + 1, nullptr);
+  if (tokens_[id] && *tokens_[id] != token) {
+    throw Error(where + ": id " + std::to_string(id) + " is given to both '" + *tokens_[id] +
+                "' and '" + token + "'; each token needs its own");
+  }
+  const auto [entry, is_new] = id_of_.emplace(token, id);
+  if (!is_new && entry->second != id) {
+    throw Error(where + ": token '" + token + "' has two ids, " + std::to_string(entry->second) +
+                " and " + std::to_string(id));
+  }
+  tokens_[id] = &entry->first;
+}
+
+std::int32_t Vocab::find(std::string_view token) const {
+  const auto found = id_of_.find(token);
+  return found == id_of_.end() ? kNoToken : found->second;
+}
+
+const std::string& Vocab::token(std::int32_t id) const {
+  static const std::string none;
+  return has_id(id) ? *tokens_[id] : none;
+}
+
+bool Vocab::has_id(std::int32_t id) const {
+  return id >= 0 && id < id_bound() && tokens_[id];
+}
+
+Vocab parse_vocab(const JsonView& view) {
+  if (!view.json().is_object()) view.fail("expected an object of tokens and their ids");
+  const std::int64_t count = static_cast<std::int64_t>(view.json().size());
+  const std::int64_t max_id = std::min(kMaxId, 2 * count + kMaxGaps);
+  Vocab vocab;
+  for (auto entry = view.json().begin(); entry != view.json().end(); ++entry) {
+    const JsonView id(entry.value(), view.where() + "['" + entry.key() + "']");
+    vocab.add(entry.key(), static_cast<std::int32_t>(id.integer(0, max_id)), view.where());
+  }
+  return vocab;
+}
+
+}  // namespace plumb::text

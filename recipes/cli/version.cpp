@@ -1,0 +1,9 @@
+#include "recipes/cli/version.h"
+
+namespace plumb {
+
+std::string version_line() {
+  return std::string("plumb ") + PLUMB_VERSION;
+}
+
+}  // namespace plumb

@@ -1,0 +1,54 @@
+// Groups that every job's recipe begins with; torch-free.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "core/io/fields.h"
+
+namespace plumb {
+
+struct RunOptions {
+  std::string out;
+  int64_t seed = 42;
+  std::string device = "cpu";
+  int64_t threads = 0;
+  int64_t ranks = 1;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("out", out, "run folder: recipe, metrics, samples, report, checkpoints, results (--out)");
+    v("seed", seed, "keys every random draw of the run (--seed)", at_least(0));
+    v("device", device, "where tensors live (--device)", one_of({"cpu", "cuda"}));
+    v("threads", threads, "threads of a rank; 0: all cores, shared by the ranks (--threads)",
+      at_least(0));
+    v("ranks", ranks, "processes on this machine, data-parallel (--ranks)", at_least(1));
+  }
+};
+
+struct ModelOptions {
+  std::string path;
+  std::string adapter;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("path", path, "a Hugging Face folder: config.json, model.safetensors, tokenizer.json");
+    v("adapter", adapter, "a PEFT folder that training starts from (and goes on with)");
+  }
+};
+
+// What a job's command line may say beside its recipe.
+struct JobFlags {
+  bool quiet = false;
+  bool resume = false;
+  bool overwrite = false;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("quiet", quiet, "no progress on stderr");
+    v("resume", resume,
+      "go on from the newest checkpoint in --out; a finished run is left as it is");
+    v("overwrite", overwrite, "replace the run that --out holds");
+  }
+};
+
+}  // namespace plumb

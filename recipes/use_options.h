@@ -1,0 +1,134 @@
+// Flags of the commands that use a model without training it; torch-free.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/io/fields.h"
+#include "core/model/sampling_options.h"
+
+namespace plumb {
+
+// Flags that every command which opens a model shares.
+struct UseOptions {
+  std::string adapter;
+  std::string device = "cpu";
+  int64_t threads = 0;
+  bool json = false;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("adapter", adapter, "a PEFT folder to use on the model");
+    v("device", device, "where tensors live", one_of({"cpu", "cuda"}));
+    v("threads", threads, "0: all cores", at_least(0));
+    v("json", json, "one JSON object on stdout");
+  }
+};
+
+struct GenerateOptions {
+  std::string model;
+  std::vector<std::string> prompt;
+  std::string prompts;
+  std::string chat_template = "none";
+  std::string system;
+  bool greedy = false;
+  SamplingOptions sampling;
+  int64_t samples = 1;
+  int64_t seed = 42;
+  int64_t batch = 16;
+  UseOptions use;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("prompt", prompt,
+      "text to go on from; may be given several times; none: from the start token");
+    v("prompts", prompts, "a JSONL file with a prompt column");
+    v("template", chat_template,
+      "put each prompt into a chat turn: chatml, plain, llama2, alpaca; auto: the model's own; "
+      "none: as it is",
+      one_of({"auto", "chatml", "plain", "llama2", "alpaca", "none"}));
+    v("system", system, "system message of a chat turn");
+    v("greedy", greedy, "always the likeliest token");
+    v("sampling", sampling, "how tokens are drawn");
+    v("samples", samples, "completions a prompt", at_least(1));
+    v("seed", seed, "keys the draws", at_least(0));
+    v("batch", batch, "sequences decoded at the same time", at_least(1));
+    v("use", use, "model");
+  }
+};
+
+struct EvalOptions {
+  std::string model;
+  std::vector<std::string> data;
+  int64_t max_length = 0;
+  int64_t micro_batch_tokens = 4096;
+  UseOptions use;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("data", data, "text to measure: .txt or JSONL with a text column (required)", required());
+    v("max_length", max_length, "tokens of a window at most; 0: the model's context", at_least(0));
+    v("micro_batch_tokens", micro_batch_tokens, "tokens a forward pass at most", at_least(1));
+    v("use", use, "model");
+  }
+};
+
+struct LogitsOptions {
+  std::string model;
+  std::string ids;
+  std::string text;
+  UseOptions use;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("ids", ids, "token ids, separated by spaces");
+    v("text", text, "text, encoded by the model's tokenizer");
+    v("use", use, "model");
+  }
+};
+
+struct ScoreOptions {
+  std::string model;
+  std::string reward;
+  std::vector<std::string> text;
+  std::vector<std::string> data;
+  std::string chat_template = "auto";
+  bool normalise = false;
+  int64_t micro_batch_tokens = 4096;
+  UseOptions use;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("reward", reward,
+      "the reward model: folder of an adapter with its head (or MODEL itself holds the head)");
+    v("text", text, "a text to score; may be given several times");
+    v("data", data, "JSONL to score: pairs (chosen, rejected) or a text column");
+    v("template", chat_template, "how turns become text, as in data.template",
+      one_of({"auto", "chatml", "plain", "llama2", "alpaca", "none"}));
+    v("normalise", normalise,
+      "subtract the mean and divide by the scale kept with the reward model");
+    v("micro_batch_tokens", micro_batch_tokens, "tokens a forward pass at most", at_least(1));
+    v("use", use, "model");
+  }
+};
+
+// merge and export: MODEL [--adapter DIR] --out DIR.
+struct ExportOptions {
+  std::string model;
+  std::string out;
+  std::string format = "hf";
+  std::string dtype = "f32";
+  bool overwrite = false;
+  UseOptions use;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("out", out, "folder to write", required());
+    v("format", format, "hf: the (merged) model; peft: the adapter", one_of({"hf", "peft"}));
+    v("dtype", dtype, "of the model's tensors in the file", one_of({"f32", "bf16", "f16"}));
+    v("overwrite", overwrite, "replace the folder when it exists");
+    v("use", use, "model");
+  }
+};
+
+}  // namespace plumb

@@ -1,0 +1,12 @@
+#include "reward/pair_loss.h"
+
+namespace plumb {
+
+at::Tensor pair_loss_sum(const PairRewards& rewards, double centering) {
+  const auto difference = rewards.chosen - rewards.rejected - rewards.margin;
+  auto loss = at::softplus(-difference).sum();
+  if (centering > 0) loss = loss + centering * (rewards.chosen + rewards.rejected).square().sum();
+  return loss;
+}
+
+}  // namespace plumb

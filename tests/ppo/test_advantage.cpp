@@ -1,7 +1,6 @@
 #include "ppo/advantage.h"
 
 #include <filesystem>
-#include <thread>
 
 #include "ppo/kl_controller.h"
 #include "tests/ppo/fixture.h"
@@ -11,6 +10,8 @@ namespace {
 
 // f64 on both sides: what is left is the order of sums.
 constexpr double kExact = 1e-12;
+// TRL's n / (n - 1) is a quotient of two integer tensors, and so f32 even here: half an ulp of 1.
+constexpr double kTrlWhitened = 6e-8;
 
 TEST(Advantage, MatchesTrlOnPaddedCases) {
   for (const Json& item : ppo_fixture().at("advantages")) {
@@ -29,15 +30,17 @@ TEST(Advantage, MatchesTrlOnPaddedCases) {
     if (item.at("whiten_rewards").get<bool>()) {
       rewards = whiten_keep_mean(rewards, moments(rewards));
     }
-    expect_close(rewards, tensor(item.at("rewards")), kExact, "rewards");
+    const bool is_whitened = item.at("whiten_rewards").get<bool>();
+    const double tolerance = is_whitened ? kTrlWhitened : kExact;
+    expect_close(rewards, tensor(item.at("rewards")), tolerance, "rewards");
 
     const at::Tensor values = tensor(item.at("values"));
     const at::Tensor advantages = gae(rewards, values, cu_states, item.at("gamma").get<double>(),
                                       item.at("lam").get<double>());
-    expect_close(advantages + values, tensor(item.at("returns")), kExact, "returns");
+    expect_close(advantages + values, tensor(item.at("returns")), tolerance, "returns");
 
     const at::Tensor of_tokens = advantages.index({token_states(cu_response, cu_states)});
-    expect_close(whiten(of_tokens, moments(of_tokens)), tensor(item.at("advantages")), kExact,
+    expect_close(whiten(of_tokens, moments(of_tokens)), tensor(item.at("advantages")), kTrlWhitened,
                  "advantages");
   }
 }
@@ -125,9 +128,10 @@ TEST(Advantage, KlEstimatorsHaveTheirMeanAndSign) {
 TEST(Whiten, MatchesTrl) {
   const Json& item = ppo_fixture().at("whiten");
   const at::Tensor values = tensor(item.at("values"));
-  expect_close(whiten(values, moments(values)), tensor(item.at("whitened")), kExact, "whitened");
+  expect_close(whiten(values, moments(values)), tensor(item.at("whitened")), kTrlWhitened,
+               "whitened");
   expect_close(whiten_keep_mean(values, moments(values)), tensor(item.at("whitened_keep_mean")),
-               kExact, "whitened_keep_mean");
+               kTrlWhitened, "whitened_keep_mean");
 }
 
 TEST(Whiten, TwoUnequalRanksAreOneBatch) {
@@ -137,7 +141,7 @@ TEST(Whiten, TwoUnequalRanksAreOneBatch) {
   const at::Tensor second = values.slice(0, 4);
   const Moments both = moments(first) + moments(second);
   expect_close(at::cat({whiten(first, both), whiten(second, both)}), tensor(item.at("whitened")),
-               kExact, "whitened");
+               kTrlWhitened, "whitened");
 }
 
 TEST(Whiten, OneValueAndEqualValuesStayFinite) {

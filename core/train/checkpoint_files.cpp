@@ -87,9 +87,9 @@ Json read_manifest(const std::string& folder) {
   const std::string self = manifest["self"];
   manifest.erase("self");
   if (hash_hex(manifest.dump()) != self) damaged(path, "does not match its own hash");
-  if (manifest["format"] != kFormat) {
-    throw Error(path + ": format " + manifest["format"].dump() + "; this plumb reads format " +
-                std::to_string(kFormat));
+  if (manifest.value("format", int64_t{0}) != kFormat) {
+    throw Error(path + ": format " + manifest.value("format", Json()).dump() +
+                "; this plumb reads format " + std::to_string(kFormat));
   }
   return manifest;
 }
@@ -140,14 +140,16 @@ void write_manifest(const std::string& folder, const std::map<std::string, Hashe
 
 void verify_manifest(const std::string& folder) {
   const Json manifest = read_manifest(folder);
+  const Json hashes = manifest.value("files", Json::object());
+  const Json tensors = manifest.value("tensors", Json::object());
   const auto matches = [&](const std::string& file) {
     const std::string path = folder + "/" + file;
     if (!files::exists(path)) damaged(path, "is missing");
-    return hash_file(path) == manifest["files"].value(file, std::string());
+    return hash_file(path) == hashes.value(file, std::string());
   };
   for (const std::string file : kTensorFiles) {
     if (matches(file)) continue;
-    blame_tensor(folder + "/" + file, manifest["tensors"][file]);
+    blame_tensor(folder + "/" + file, tensors.value(file, Json::object()));
     damaged(folder + "/" + file, "does not match its hash in manifest.json (its header changed)");
   }
   for (const std::string file : kTextFiles) {

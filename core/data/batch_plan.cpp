@@ -67,7 +67,8 @@ std::int64_t BatchPlan::steps_per_epoch() const {
 
 std::int64_t BatchPlan::sample_index(std::int64_t epoch, std::int64_t i) const {
   if (order_ == SampleOrder::in_sequence) return i;
-  const std::uint64_t key = mix(seed_ + 0x9E3779B97F4A7C15u * (static_cast<std::uint64_t>(epoch) + 1));
+  const std::uint64_t key =
+      mix(seed_ + 0x9E3779B97F4A7C15u * (static_cast<std::uint64_t>(epoch) + 1));
   return permuted(i, num_samples_, key);
 }
 

@@ -60,8 +60,7 @@ bool DocumentRows::operator()(RawRow& row) {
     fill(limits_.max_piece_bytes + separator_.size() + 1);
     const std::string_view text = rest();
     if (text.empty() && !is_within_document_) return false;
-    const std::size_t found =
-        separator_.empty() ? std::string_view::npos : text.find(separator_);
+    const std::size_t found = separator_.empty() ? std::string_view::npos : text.find(separator_);
     const bool has_separator = found <= limits_.max_piece_bytes;
     const bool is_last = !has_separator && text.size() <= limits_.max_piece_bytes;
     const std::size_t end = has_separator ? found : is_last ? text.size() : piece_end();

@@ -104,9 +104,9 @@ struct Hdf5File::State {
   hid_t dataset(const std::string& name) const {
     Handle& found = datasets[name];
     if (!found.is_open()) {
-      found = Handle(check(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT),
-                           "open dataset '" + name + "'"),
-                     H5Dclose);
+      found = Handle(
+          check(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT), "open dataset '" + name + "'"),
+          H5Dclose);
     }
     return found.get();
   }
@@ -349,10 +349,10 @@ std::vector<std::string> Hdf5File::read_strings(const std::string& name, std::in
   return values;
 }
 
-#define PLUMB_HDF5_TYPE(T)                                                                       \
-  template void Hdf5File::write<T>(const std::string&, std::span<const T>,                       \
-                                   const std::vector<std::int64_t>&);                            \
-  template void Hdf5File::append<T>(const std::string&, std::span<const T>, std::int64_t);       \
+#define PLUMB_HDF5_TYPE(T)                                                                         \
+  template void Hdf5File::write<T>(const std::string&, std::span<const T>,                         \
+                                   const std::vector<std::int64_t>&);                              \
+  template void Hdf5File::append<T>(const std::string&, std::span<const T>, std::int64_t);         \
   template std::vector<T> Hdf5File::read<T>(const std::string&, std::int64_t, std::int64_t) const; \
   template std::vector<T> Hdf5File::read_all<T>(const std::string&) const;
 PLUMB_HDF5_TYPE(std::int32_t)

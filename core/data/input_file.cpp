@@ -59,8 +59,8 @@ std::size_t InputFile::read(char* buffer, std::size_t capacity) {
   const char* message = gzerror(file, &code);
   if (code == Z_BUF_ERROR) fail(path_, "its gzip data stop in the middle; fetch the file again");
   if (count < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-    fail(path_, std::string("it cannot be read: ") +
-                    (code == Z_ERRNO ? std::strerror(errno) : message));
+    fail(path_,
+         std::string("it cannot be read: ") + (code == Z_ERRNO ? std::strerror(errno) : message));
   }
   return static_cast<std::size_t>(count);
 }

@@ -103,7 +103,8 @@ class ElementRows {
     while (true) {
       const std::string_view window = stream_->window();
       if (window.empty()) {
-        throw Error(stream_->where() + ": the array of rows is not closed by ']'; is the file whole?");
+        throw Error(stream_->where() +
+                    ": the array of rows is not closed by ']'; is the file whole?");
       }
       const auto end =
           std::find_if(window.begin(), window.end(), [this](char c) { return ends_element(c); });

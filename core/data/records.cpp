@@ -58,8 +58,8 @@ Message message_of(const Row& row, const Json& value, const std::string& place) 
   try {
     message.role = parse_role(name, row.where + ": " + place);
   } catch (const Error& error) {
-    throw RowError("unknown role", row.where, place + ": role '" + name +
-                                                  "' is none of system, user, assistant");
+    throw RowError("unknown role", row.where,
+                   place + ": role '" + name + "' is none of system, user, assistant");
   }
   message.content = text_of(row, *content, place + ".content");
   return message;
@@ -67,8 +67,8 @@ Message message_of(const Row& row, const Json& value, const std::string& place) 
 
 std::vector<Message> messages_of(const Row& row, const Json& list, const std::string& name) {
   if (!list.is_array()) {
-    row.fail("wrong type", "column '" + name + "' must be a list of messages, not " +
-                               list.type_name());
+    row.fail("wrong type",
+             "column '" + name + "' must be a list of messages, not " + list.type_name());
   }
   if (list.empty()) row.fail("no messages", "column '" + name + "' holds no messages");
   std::vector<Message> messages;
@@ -127,7 +127,8 @@ std::vector<Message> with_response(const Row& row, const std::string& name,
   return prompt;
 }
 
-// Datasets of pairs write the prompt in a column, as instruction and input, or inside the responses.
+// Datasets of pairs write the prompt in a column, as instruction and input, or inside the
+// responses.
 std::vector<Message> prompt_of_pair(const Row& row) {
   if (row.find(row.plan.columns.prompt) != nullptr) return prompt_of(row, row.plan.columns.prompt);
   if (row.find("instruction") != nullptr) return instruction_of(row);
@@ -168,8 +169,8 @@ void read_conversation(const Row& row, Record& record) {
       return;
     case RowFormat::messages: {
       const bool is_named = row.find(c.messages) != nullptr;
-      const std::string name = is_named || row.find("conversations") == nullptr ? c.messages
-                                                                                : "conversations";
+      const std::string name =
+          is_named || row.find("conversations") == nullptr ? c.messages : "conversations";
       record.turns = messages_of(row, row.need(name), name);
       return;
     }
@@ -204,8 +205,8 @@ void keep_prompt(const Row& row, Record& record) {
   }
   const Json* answer = row.find(row.plan.columns.answer);
   if (answer == nullptr || answer->is_null()) return;
-  record.answer = answer->is_string() ? text_of(row, *answer, row.plan.columns.answer)
-                                      : answer->dump();
+  record.answer =
+      answer->is_string() ? text_of(row, *answer, row.plan.columns.answer) : answer->dump();
 }
 
 }  // namespace

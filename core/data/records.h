@@ -18,6 +18,8 @@ std::string row_format_name(RowFormat format);
 struct RowError : Error {
   RowError(std::string short_reason, const std::string& where, const std::string& story)
       : Error(where + ": " + story), reason(std::move(short_reason)) {}
+  RowError(std::string short_reason, const Error& error)
+      : Error(error), reason(std::move(short_reason)) {}
   std::string reason;
 };
 

@@ -62,9 +62,8 @@ std::string joined(const std::vector<std::string>& words) {
 bool has_format(const Json& row, RowFormat format, const ColumnOptions& columns) {
   if (format == RowFormat::messages && find_column(row, "conversations") != nullptr) return true;
   const auto needed = needed_columns(format, columns);
-  return std::all_of(needed.begin(), needed.end(), [&](const std::string& name) {
-    return find_column(row, name) != nullptr;
-  });
+  return std::all_of(needed.begin(), needed.end(),
+                     [&](const std::string& name) { return find_column(row, name) != nullptr; });
 }
 
 template <class Predicate>

@@ -79,8 +79,7 @@ Sequence Store::State::sequence(std::int64_t index) const {
   const std::int64_t begin = sequence_offsets.at(slot);
   const std::int64_t first_span = span_offsets.at(slot);
   Sequence out;
-  out.tokens =
-      file.read<std::int32_t>("tokens", begin, sequence_offsets.at(slot + 1) - begin);
+  out.tokens = file.read<std::int32_t>("tokens", begin, sequence_offsets.at(slot + 1) - begin);
   const auto fields =
       file.read<std::int32_t>("spans", first_span, span_offsets.at(slot + 1) - first_span);
   for (std::size_t i = 0; i + kSpanFields <= fields.size(); i += kSpanFields) {

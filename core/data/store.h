@@ -51,8 +51,8 @@ class Store {
   std::unique_ptr<State> state_;
 };
 
-// Publishes a store: `fill` gives the samples to `add` in order and returns the accounting kept with
-// them. When it throws, nothing is left behind.
+// Publishes a store: `fill` gives the samples to `add` in order and returns the accounting kept
+// with them. When it throws, nothing is left behind.
 using AddSample = std::function<void(const Sample&)>;
 void write_store(const std::string& path, const std::string& key, SampleKind kind,
                  const std::function<Accounting(const AddSample&)>& fill);

@@ -10,7 +10,8 @@ struct Mark {
   std::string_view text;
   Role role;
 };
-constexpr std::array<Mark, 2> kMarks{{{"\n\nHuman:", Role::user}, {"\n\nAssistant:", Role::assistant}}};
+constexpr std::array<Mark, 2> kMarks{
+    {{"\n\nHuman:", Role::user}, {"\n\nAssistant:", Role::assistant}}};
 
 struct FoundMark {
   std::size_t begin = std::string_view::npos;

@@ -1,0 +1,127 @@
+#include "core/data/encode_record.h"
+
+#include <algorithm>
+
+namespace plumb {
+namespace {
+
+Sequence encode_text(const std::string& text, const EncodePlan& plan) {
+  Sequence sequence;
+  sequence.tokens = plan.document_start;
+  const auto ids = plan.tokenizer->encode_plain(text);
+  sequence.tokens.insert(sequence.tokens.end(), ids.begin(), ids.end());
+  sequence.tokens.insert(sequence.tokens.end(), plan.document_end.begin(), plan.document_end.end());
+  sequence.spans = {{0, static_cast<std::int64_t>(sequence.tokens.size()), Role::assistant, true}};
+  return sequence;
+}
+
+Sequence encode_turns(const std::vector<Message>& turns, const EncodePlan& plan,
+                      const std::string& where) {
+  const bool is_prompt = plan.rows.kind == SampleKind::prompt;
+  std::vector<RenderedPiece> pieces;
+  try {
+    pieces =
+        render(plan.rows.chat, turns, is_prompt ? GenerationPrompt::add : GenerationPrompt::omit);
+  } catch (const Error& error) {
+    throw RowError("order of turns", where, error.what());
+  }
+  EncodedConversation encoded = encode_conversation(*plan.tokenizer, pieces);
+  if (is_prompt) {
+    for (Span& span : encoded.spans) span.is_trained = false;
+  }
+  return {std::move(encoded.ids), std::move(encoded.spans)};
+}
+
+bool has_answer(const std::vector<Message>& turns) {
+  return std::any_of(turns.begin(), turns.end(), [](const Message& turn) {
+    return turn.role == Role::assistant &&
+           turn.content.find_first_not_of(" \t\r\n") != std::string::npos;
+  });
+}
+
+void cut(Sequence& sequence, std::int64_t max_length) {
+  sequence.tokens.resize(static_cast<std::size_t>(max_length));
+  std::erase_if(sequence.spans, [&](const Span& span) { return span.begin >= max_length; });
+  if (!sequence.spans.empty()) {
+    sequence.spans.back().end = std::min(sequence.spans.back().end, max_length);
+  }
+}
+
+// Holds the sequences to max_length as the plan says; false when the row is to be dropped.
+bool fit(EncodedRow& row, const EncodePlan& plan, const std::string& where) {
+  for (const Sequence& sequence : row.sample.sequences) {
+    row.longest = std::max(row.longest, static_cast<std::int64_t>(sequence.tokens.size()));
+  }
+  if (plan.max_length == 0 || row.longest <= plan.max_length) return true;
+  row.story = where + ": it has " + std::to_string(row.longest) + " tokens; max_length is " +
+              std::to_string(plan.max_length);
+  if (plan.too_long == TooLong::error) {
+    throw Error(row.story + ". Raise data.max_length, or set data.too_long to cut or drop");
+  }
+  if (plan.too_long == TooLong::drop) {
+    row.reason = "too long";
+    return false;
+  }
+  row.was_cut = true;
+  row.story.clear();
+  for (Sequence& sequence : row.sample.sequences) {
+    const auto size = static_cast<std::int64_t>(sequence.tokens.size());
+    if (size > plan.max_length) cut(sequence, plan.max_length);
+  }
+  return true;
+}
+
+void refuse(EncodedRow& row, const std::string& reason, const std::string& story) {
+  row.reason = reason;
+  row.story = story;
+}
+
+void check_labels(EncodedRow& row, const Record& record, const EncodePlan& plan,
+                  const std::string& where) {
+  const auto is_untrained = [](const Sequence& sequence) { return trained_tokens(sequence) == 0; };
+  const auto& sequences = row.sample.sequences;
+  const bool is_text = plan.rows.format == RowFormat::text;
+  if (plan.rows.kind == SampleKind::conversation && !is_text && !has_answer(record.turns)) {
+    row.is_unlabelled = true;
+    refuse(row, "no answer", where + ": no assistant's turn has any words");
+  } else if (std::any_of(sequences.begin(), sequences.end(), is_untrained)) {
+    row.is_unlabelled = true;
+    refuse(row, row.was_cut ? "labels cut off" : "nothing to train",
+           where + ": no trained token" +
+               (row.was_cut ? " is left of its " + std::to_string(row.longest) + " at max_length " +
+                                  std::to_string(plan.max_length)
+                            : " in it"));
+  } else if (plan.rows.kind == SampleKind::preference &&
+             row.sample.chosen().tokens == row.sample.rejected().tokens) {
+    refuse(row, "chosen equals rejected", where + ": chosen and rejected are the same tokens");
+  }
+}
+
+}  // namespace
+
+EncodedRow encode_record(const Record& record, const EncodePlan& plan, const std::string& where) {
+  EncodedRow row;
+  const bool is_text = plan.rows.format == RowFormat::text;
+  if (is_text && record.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+    refuse(row, "empty text", where + ": the text is empty");
+    return row;
+  }
+  try {
+    row.sample.sequences.push_back(is_text ? encode_text(record.text, plan)
+                                           : encode_turns(record.turns, plan, where));
+    if (plan.rows.kind == SampleKind::preference) {
+      row.sample.sequences.push_back(encode_turns(record.rejected, plan, where));
+    }
+  } catch (const RowError& error) {
+    refuse(row, error.reason, error.what());
+    return row;
+  }
+  row.sample.margin = record.margin;
+  row.sample.answer = record.answer;
+  if (fit(row, plan, where) && plan.rows.kind != SampleKind::prompt) {
+    check_labels(row, record, plan, where);
+  }
+  return row;
+}
+
+}  // namespace plumb

@@ -1,0 +1,78 @@
+#include "core/data/inspect.h"
+
+#include <algorithm>
+#include <span>
+
+namespace plumb {
+namespace {
+
+struct Marks {
+  std::string trained_begin, trained_end, markup_begin, markup_end;
+};
+
+Marks marks_for(Marking marking) {
+  if (marking == Marking::brackets) return {"[[", "]]", "", ""};
+  return {"\x1b[32m", "\x1b[0m", "\x1b[2m", "\x1b[0m"};
+}
+
+// Text of the data reaches a terminal: its control characters must not.
+std::string printable(const std::string& text) {
+  std::string out;
+  constexpr char kHex[] = "0123456789abcdef";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte >= 0x20 && byte != 0x7F) || c == '\n' || c == '\t') {
+      out += c;
+    } else {
+      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out;
+}
+
+std::string show(const Sequence& sequence, const Tokenizer& tokenizer, const Marks& marks) {
+  std::string out;
+  for (const Span& span : sequence.spans) {
+    const auto ids = std::span<const std::int32_t>(sequence.tokens)
+                         .subspan(static_cast<std::size_t>(span.begin),
+                                  static_cast<std::size_t>(span.end - span.begin));
+    const std::string text = printable(tokenizer.decode(ids, SpecialTokens::keep));
+    if (span.is_trained) {
+      out += marks.trained_begin + text + marks.trained_end;
+    } else if (span.role == Role::markup) {
+      out += marks.markup_begin + text + marks.markup_end;
+    } else {
+      out += text;
+    }
+  }
+  return out;
+}
+
+std::string title(const Sample& sample, std::int64_t index) {
+  std::int64_t trained = 0;
+  for (const Sequence& sequence : sample.sequences) trained += trained_tokens(sequence);
+  return "--- sample " + std::to_string(index) + " (row " + std::to_string(sample.row) +
+         "): " + std::to_string(sample.length()) + " tokens, " + std::to_string(trained) +
+         " trained\n";
+}
+
+}  // namespace
+
+std::string inspect(const Dataset& dataset, const Tokenizer& tokenizer,
+                    const InspectOptions& options) {
+  const Marks marks = marks_for(options.marking);
+  const bool is_pairs = dataset.store().kind() == SampleKind::preference;
+  const std::int64_t end = std::min(options.first + options.count, dataset.size());
+  std::string out;
+  for (std::int64_t i = options.first; i < end; ++i) {
+    const Sample sample = dataset.sample(i);
+    out += title(sample, i);
+    if (is_pairs) out += "chosen (margin " + std::to_string(sample.margin) + "):\n";
+    out += show(sample.sequences.front(), tokenizer, marks) + "\n";
+    if (is_pairs) out += "rejected:\n" + show(sample.rejected(), tokenizer, marks) + "\n";
+    if (!sample.answer.empty()) out += "answer: " + printable(sample.answer) + "\n";
+  }
+  return out + "--- data\n" + dataset.store().accounting().describe() + "\n";
+}
+
+}  // namespace plumb

@@ -3,6 +3,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "core/io/model_config.h"
 #include "core/model/adapter.h"
 #include "core/model/packed_batch.h"
+#include "core/ops/rope.h"
 
 namespace plumb {
 
@@ -47,6 +49,7 @@ struct ForwardOptions {
 struct Decoder {
   ModelConfig config;
   DecoderWeights weights;
+  std::shared_ptr<RotaryCache> rotary = std::make_shared<RotaryCache>();  // of this config's rope
 
   // batch -> (N, C) f32: hidden states after the final norm, ready for a head.
   // Differentiable in the adapters' tensors and in weights that require a gradient.

@@ -39,6 +39,22 @@ void grad_x_row(T* out, const T* grad_y, const T* x, const T* w, T rstd, int64_t
   }
 }
 
+template <class T>
+void apply_row(T* y, const T* x, const T* w, T rstd, int64_t width) {
+#pragma omp simd
+  for (int64_t c = 0; c < width; ++c) {
+    y[c] = x[c] * rstd * w[c];
+  }
+}
+
+template <class T>
+void add_grad_w_row(T* sum, const T* grad_y, const T* x, T rstd, int64_t width) {
+#pragma omp simd
+  for (int64_t c = 0; c < width; ++c) {
+    sum[c] += grad_y[c] * x[c] * rstd;
+  }
+}
+
 // Kept apart from the raw functions: forward saves x and rstd, backward is local to a row.
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
@@ -94,13 +110,7 @@ at::Tensor rms_norm_apply(const at::Tensor& x, const at::Tensor& w, const at::Te
     const scalar_t* inverse = rstd.const_data_ptr<scalar_t>();
     scalar_t* out = y.mutable_data_ptr<scalar_t>();
     for_rows(rows, width, [&](int64_t row) {
-      const scalar_t* from = in + row * width;
-      scalar_t* to = out + row * width;
-      const scalar_t r = inverse[row];
-#pragma omp simd
-      for (int64_t c = 0; c < width; ++c) {
-        to[c] = from[c] * r * scale[c];
-      }
+      apply_row(out + row * width, in + row * width, scale, inverse[row], width);
     });
   });
   return y;
@@ -139,11 +149,7 @@ at::Tensor rms_norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x, const 
       scalar_t* sum = out + block * width;
       const int64_t end = std::min(rows, (block + 1) * kRowsPerPartial);
       for (int64_t row = block * kRowsPerPartial; row < end; ++row) {
-        const scalar_t r = inverse[row];
-#pragma omp simd
-        for (int64_t c = 0; c < width; ++c) {
-          sum[c] += grad[row * width + c] * in[row * width + c] * r;
-        }
+        add_grad_w_row(sum, grad + row * width, in + row * width, inverse[row], width);
       }
     });
   });

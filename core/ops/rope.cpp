@@ -71,9 +71,6 @@ RotaryTable rotary_table(const RotarySpec& spec, int64_t num_positions) {
   if (spec.llama3) {
     inv_freq = scale_as_llama3(inv_freq, *spec.llama3);
   }
-  if (spec.linear_factor) {
-    inv_freq = inv_freq / *spec.linear_factor;
-  }
   const at::Tensor angles = at::arange(num_positions, f32).unsqueeze(1) * inv_freq.unsqueeze(0);
   return {angles.cos(), angles.sin()};
 }

@@ -20,7 +20,6 @@ struct Llama3Rope {
 struct RotarySpec {
   int64_t head_dim = 0;
   double theta = 10000.0;
-  std::optional<double> linear_factor;  // positions divided by it (Chen et al. 2023)
   std::optional<Llama3Rope> llama3;
 };
 

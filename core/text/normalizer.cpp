@@ -63,23 +63,23 @@ void parse_into(const JsonView& view, Normalizer& steps) {
   if (type == "Sequence") {
     for (const JsonView& item : view["normalizers"].items()) parse_into(item, steps);
   } else if (type == "Prepend") {
-    steps.push_back(Prepend{view["prepend"].string()});
+    steps.emplace_back(Prepend{view["prepend"].string()});
   } else if (type == "Replace") {
-    steps.push_back(Replace{parse_finder(view["pattern"]), view["content"].string()});
+    steps.emplace_back(Replace{parse_finder(view["pattern"]), view["content"].string()});
   } else if (type == "Strip") {
-    steps.push_back(Strip{view["strip_left"].boolean(), view["strip_right"].boolean()});
+    steps.emplace_back(Strip{view["strip_left"].boolean(), view["strip_right"].boolean()});
   } else if (type == "Lowercase") {
-    steps.push_back(SimpleNormalizer::lowercase);
+    steps.emplace_back(SimpleNormalizer::lowercase);
   } else if (type == "NFC") {
-    steps.push_back(SimpleNormalizer::nfc);
+    steps.emplace_back(SimpleNormalizer::nfc);
   } else if (type == "NFD") {
-    steps.push_back(SimpleNormalizer::nfd);
+    steps.emplace_back(SimpleNormalizer::nfd);
   } else if (type == "NFKC") {
-    steps.push_back(SimpleNormalizer::nfkc);
+    steps.emplace_back(SimpleNormalizer::nfkc);
   } else if (type == "NFKD") {
-    steps.push_back(SimpleNormalizer::nfkd);
+    steps.emplace_back(SimpleNormalizer::nfkd);
   } else if (type == "ByteLevel") {
-    steps.push_back(SimpleNormalizer::byte_level);
+    steps.emplace_back(SimpleNormalizer::byte_level);
   } else {
     throw Error(view.where() + ": the normalizer '" + type +
                 "' is not supported (supported: " + kSupported + ")");

@@ -26,25 +26,25 @@ void parse_into(const JsonView& view, PreTokenizer& steps) {
   if (type == "Sequence") {
     for (const JsonView& item : view["pretokenizers"].items()) parse_into(item, steps);
   } else if (type == "ByteLevel") {
-    steps.push_back(
+    steps.emplace_back(
         ByteLevelStep{view["add_prefix_space"].boolean(), view.boolean_or("use_regex", true)});
   } else if (type == "Split") {
-    steps.push_back(SplitStep{parse_finder(view["pattern"]), parse_behavior(view["behavior"]),
+    steps.emplace_back(SplitStep{parse_finder(view["pattern"]), parse_behavior(view["behavior"]),
                               view["invert"].boolean()});
   } else if (type == "CharDelimiterSplit") {
     const Finder what{from_char(view["delimiter"].character()), std::nullopt};
-    steps.push_back(SplitStep{what, SplitBehavior::removed, false});
+    steps.emplace_back(SplitStep{what, SplitBehavior::removed, false});
   } else if (type == "Digits") {
-    steps.push_back(DigitsStep{view["individual_digits"].boolean()});
+    steps.emplace_back(DigitsStep{view["individual_digits"].boolean()});
   } else if (type == "Punctuation") {
-    steps.push_back(PunctuationStep{view.has("behavior") ? parse_behavior(view["behavior"])
+    steps.emplace_back(PunctuationStep{view.has("behavior") ? parse_behavior(view["behavior"])
                                                          : SplitBehavior::isolated});
   } else if (type == "Metaspace") {
-    steps.push_back(parse_metaspace(view));
+    steps.emplace_back(parse_metaspace(view));
   } else if (type == "Whitespace") {
-    steps.push_back(WhitespaceStep::words);
+    steps.emplace_back(WhitespaceStep::words);
   } else if (type == "WhitespaceSplit") {
-    steps.push_back(WhitespaceStep::spaces);
+    steps.emplace_back(WhitespaceStep::spaces);
   } else {
     throw Error(view.where() + ": the pre-tokenizer '" + type +
                 "' is not supported (supported: " + kSupported + ")");

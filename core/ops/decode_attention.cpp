@@ -21,13 +21,13 @@ constexpr int64_t kWorkPerThread = 1 << 16;
 
 // Query heads that share one kv head, and a place for their scores.
 struct Group {
-  const float* q;          // (heads, D)
-  const float* keys;       // of the kv head
-  const float* values;     // of the kv head
-  float* weights;          // (heads, padded length): scores, then softmax weights
-  float* out;              // (heads, D)
-  int64_t length;          // positions attended to
-  int64_t padded;          // length rounded up to kKeyBlock
+  const float* q;       // (heads, D)
+  const float* keys;    // of the kv head
+  const float* values;  // of the kv head
+  float* weights;       // (heads, padded length): scores, then softmax weights
+  float* out;           // (heads, D)
+  int64_t length;       // positions attended to
+  int64_t padded;       // length rounded up to kKeyBlock
   int64_t head_dim;
   int64_t value_width;
   float scale;

@@ -14,12 +14,12 @@ constexpr int64_t kValueAlign = 16;
 
 // One layer's cache, f32.
 struct DecodeCache {
-  float* keys = nullptr;      // (slots, K, capacity / kKeyBlock, D, kKeyBlock)
-  float* values = nullptr;    // (slots, K, capacity, value_width)
-  int64_t num_kv_heads = 0;   // K
-  int64_t head_dim = 0;       // D
-  int64_t value_width = 0;    // D rounded up to kValueAlign
-  int64_t capacity = 0;       // positions a slot holds, a multiple of kKeyBlock
+  float* keys = nullptr;     // (slots, K, capacity / kKeyBlock, D, kKeyBlock)
+  float* values = nullptr;   // (slots, K, capacity, value_width)
+  int64_t num_kv_heads = 0;  // K
+  int64_t head_dim = 0;      // D
+  int64_t value_width = 0;   // D rounded up to kValueAlign
+  int64_t capacity = 0;      // positions a slot holds, a multiple of kKeyBlock
 
   float* head_keys(int64_t slot, int64_t head) const {
     return keys + (slot * num_kv_heads + head) * capacity * head_dim;
@@ -43,7 +43,8 @@ void append_to_cache(const DecodeCache& cache, std::span<const DecodeRow> rows, 
 // before it is read.
 void copy_in_cache(const DecodeCache& cache, int64_t from_slot, int64_t to_slot, int64_t positions);
 
-// q: (N, H, D), rows `stride` floats apart.   out: (N, H, D), contiguous.   Scores are q . k * scale.
+// q: (N, H, D), rows `stride` floats apart.   out: (N, H, D), contiguous.   Scores are q . k *
+// scale.
 struct DecodeQueries {
   const float* q = nullptr;
   int64_t stride = 0;

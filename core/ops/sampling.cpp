@@ -11,7 +11,7 @@ namespace plumb {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr int64_t kBlock = 256;       // sums of this many weights are kept, so that a draw skips
+constexpr int64_t kBlock = 256;        // sums of this many weights are kept, so that a draw skips
 constexpr int64_t kSelectionRun = 32;  // scores that one maximum stands for in top-k
 constexpr int64_t kSortedDirectly = 64;
 
@@ -97,9 +97,9 @@ float kth_largest(std::span<const float> scores, int64_t k, std::vector<float>& 
   return selection[k - 1];
 }
 
-// Order of top-p: likelier first; of equals the higher id, since transformers sorts upwards, stably.
+// Order of top-p: likelier first, of equals the lower id (transformers leaves that to its sort).
 bool comes_before(const WeightedToken& a, const WeightedToken& b) {
-  return a.weight > b.weight || (a.weight == b.weight && a.id > b.id);
+  return a.weight > b.weight || (a.weight == b.weight && a.id < b.id);
 }
 
 double mass_of(std::span<const WeightedToken> tokens) {

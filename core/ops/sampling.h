@@ -17,10 +17,10 @@ struct SamplingFilters {
 };
 
 struct SamplingRow {
-  std::span<const float> logits;     // (V), finite
-  std::span<const int32_t> seen;     // ids that the repetition penalty holds against, each once
-  std::span<const int32_t> banned;   // ids that must not be drawn: EOS while too few are generated
-  double uniform = 0.0;              // in [0, 1); inverse CDF in order of ids
+  std::span<const float> logits;    // (V), finite
+  std::span<const int32_t> seen;    // ids that the repetition penalty holds against, each once
+  std::span<const int32_t> banned;  // ids that must not be drawn: EOS while too few are generated
+  double uniform = 0.0;             // in [0, 1); inverse CDF in order of ids
 };
 
 struct DrawnToken {

@@ -1,0 +1,145 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/ops/decode_attention.h"
+#include "core/ops/decode_rows.h"
+#include "core/ops/rms_norm.h"
+#include "core/ops/rope.h"
+#include "core/ops/swiglu.h"
+
+namespace plumb {
+namespace {
+
+struct Shape {
+  int64_t heads, kv_heads, dim;
+};
+
+// A cache of some slots, each filled with `length` positions of random keys and values.
+struct Filled {
+  at::Tensor key_memory, value_memory, keys, values;  // keys, values: (slots, T, K, D)
+  DecodeCache cache;
+};
+
+Filled fill(const Shape& shape, int64_t slots, int64_t length) {
+  Filled f;
+  const int64_t capacity = (length + kKeyBlock - 1) / kKeyBlock * kKeyBlock + kKeyBlock;
+  const int64_t width = (shape.dim + kValueAlign - 1) / kValueAlign * kValueAlign;
+  // NaN wherever nothing was written: it must never reach a result.
+  f.key_memory = at::full({slots, shape.kv_heads, capacity, shape.dim}, NAN);
+  f.value_memory = at::full({slots, shape.kv_heads, capacity, width}, NAN);
+  f.cache = {f.key_memory.mutable_data_ptr<float>(),
+             f.value_memory.mutable_data_ptr<float>(),
+             shape.kv_heads,
+             shape.dim,
+             width,
+             capacity};
+  at::manual_seed(shape.dim * 100 + length);
+  f.keys = at::randn({slots, length, shape.kv_heads, shape.dim});
+  f.values = at::randn({slots, length, shape.kv_heads, shape.dim});
+  std::vector<DecodeRow> rows;
+  for (int64_t slot = 0; slot < slots; ++slot) {
+    for (int64_t t = 0; t < length; ++t) {
+      rows.push_back({slot, t});
+    }
+  }
+  append_to_cache(f.cache, rows, f.keys.const_data_ptr<float>(), f.values.const_data_ptr<float>(),
+                  shape.kv_heads * shape.dim);
+  return f;
+}
+
+at::Tensor attend(const Filled& f, const Shape& shape, const std::vector<DecodeRow>& rows,
+                  const at::Tensor& q) {
+  at::Tensor out = at::empty_like(q);
+  decode_attention(f.cache, rows,
+                   {q.const_data_ptr<float>(), shape.heads * shape.dim, shape.heads,
+                    1.0f / std::sqrt(static_cast<float>(shape.dim))},
+                   out.mutable_data_ptr<float>());
+  return out;
+}
+
+at::Tensor expected(const Filled& f, const Shape& shape, const DecodeRow& row,
+                    const at::Tensor& q) {
+  const auto part = [&](const at::Tensor& all) {  // (1, H, T, D)
+    return all[row.slot]
+        .slice(0, 0, row.position + 1)
+        .to(at::kDouble)
+        .repeat_interleave(shape.heads / shape.kv_heads, 1)
+        .transpose(0, 1)
+        .unsqueeze(0);
+  };
+  return at::scaled_dot_product_attention(q.to(at::kDouble).view({1, shape.heads, 1, shape.dim}),
+                                          part(f.keys), part(f.values))
+      .view({shape.heads, shape.dim});
+}
+
+const std::vector<Shape> kShapes = {{4, 4, 8}, {8, 4, 12}, {6, 2, 64}, {8, 1, 80}, {7, 1, 128}};
+
+TEST(DecodeAttention, EqualsATenInFloat64) {
+  for (const Shape& shape : kShapes) {
+    const Filled f = fill(shape, 2, 200);
+    for (const int64_t length : {1, 15, 16, 17, 63, 64, 65, 200}) {
+      const at::Tensor q = at::randn({1, shape.heads, shape.dim}) * 2;
+      const DecodeRow row{1, length - 1};
+      const at::Tensor got = attend(f, shape, {row}, q)[0].to(at::kDouble);
+      const double error = (got - expected(f, shape, row, q)).abs().max().item<double>();
+      EXPECT_LT(error, 3e-6) << shape.heads << " " << shape.dim << " length " << length;
+    }
+  }
+}
+
+TEST(DecodeAttention, ARowHasTheSameBitsAmongAnyOthers) {
+  for (const Shape& shape : kShapes) {
+    const Filled f = fill(shape, 3, 150);
+    std::vector<DecodeRow> rows;
+    for (int64_t i = 0; i < 16; ++i) {
+      rows.push_back({i % 3, (i * 37) % 150});
+    }
+    const at::Tensor q = at::randn({16, shape.heads, shape.dim});
+    const at::Tensor together = attend(f, shape, rows, q);
+    for (int64_t i = 0; i < 16; ++i) {
+      EXPECT_TRUE(at::equal(attend(f, shape, {rows[i]}, q.slice(0, i, i + 1))[0], together[i]));
+    }
+  }
+}
+
+TEST(DecodeAttention, ACopiedPrefixIsThePrefix) {
+  const Shape shape{8, 4, 12};
+  const Filled f = fill(shape, 2, 100);
+  copy_in_cache(f.cache, 0, 1, 37);
+  const at::Tensor q = at::randn({1, 8, 12});
+  EXPECT_TRUE(at::equal(attend(f, shape, {{1, 36}}, q), attend(f, shape, {{0, 36}}, q)));
+}
+
+// The elementwise parts against the tensor forms, which have tests of their own.
+TEST(DecodeRows, NormRotationAndSwigluEqualTheTrainingOps) {
+  at::manual_seed(3);
+  const at::Tensor x = at::randn({5, 72}), weight = at::randn({72});
+  at::Tensor normed = at::empty_like(x);
+  decode_rms_norm(x.const_data_ptr<float>(), 5, {weight.const_data_ptr<float>(), 72, 1e-5f},
+                  normed.mutable_data_ptr<float>());
+  EXPECT_TRUE(at::allclose(
+      normed, rms_norm_ref(x.to(at::kDouble), weight.to(at::kDouble), 1e-5).to(at::kFloat), 1e-6,
+      1e-6));
+
+  const RotaryTable table = rotary_table({12, 500.0, {}}, 90);
+  const at::Tensor positions = at::tensor({0, 89, 3, 3, 41}, at::kLong);
+  std::vector<DecodeRow> rows;
+  for (int64_t i = 0; i < 5; ++i) {
+    rows.push_back({0, positions[i].item<int64_t>()});
+  }
+  at::Tensor rotated = x.clone();
+  decode_rotate(rotated.mutable_data_ptr<float>(), 72, 6, rows,
+                {table.cos.const_data_ptr<float>(), table.sin.const_data_ptr<float>(), 12});
+  const at::Tensor want = rotate_ref(x.view({5, 6, 12}), positions, table).view({5, 72});
+  EXPECT_TRUE(at::allclose(rotated, want, 1e-6, 1e-6));
+
+  const at::Tensor gate_up = at::randn({5, 46}) * 20;
+  at::Tensor act = at::empty({5, 23});
+  decode_swiglu(gate_up.const_data_ptr<float>(), 5, 23, act.mutable_data_ptr<float>());
+  EXPECT_TRUE(at::allclose(act, swiglu_ref(gate_up.to(at::kDouble)).to(at::kFloat), 1e-6, 1e-6));
+}
+
+}  // namespace
+}  // namespace plumb

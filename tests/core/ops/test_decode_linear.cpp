@@ -1,0 +1,122 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "core/ops/decode_linear.h"
+
+namespace plumb {
+namespace {
+
+struct Problem {
+  at::Tensor x, weight, bias, residual, a, b, scratch;
+  float scale = 0.7f;
+};
+
+const float* data_or_null(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+}
+
+Problem make_problem(int64_t rows, int64_t in, int64_t out) {
+  at::manual_seed(rows * 1000003 + in * 1009 + out);
+  Problem p;
+  p.x = at::randn({rows, in});
+  p.weight = at::randn({out, in});
+  return p;
+}
+
+void add_terms(Problem& p, int64_t rank) {
+  p.bias = at::randn({p.weight.size(0)});
+  p.residual = at::randn({p.x.size(0), p.weight.size(0)});
+  p.a = at::randn({rank, p.x.size(1)});
+  p.b = at::randn({p.weight.size(0), rank});
+  p.scratch = at::empty({p.x.size(0), rank});
+}
+
+// The rows [begin, end) in one call.
+at::Tensor run(const Problem& p, int64_t begin, int64_t end) {
+  const at::Tensor x = p.x.slice(0, begin, end).contiguous();
+  const int64_t out = p.weight.size(0);
+  at::Tensor y = p.residual.defined() ? p.residual.slice(0, begin, end).clone()
+                                      : at::empty({end - begin, out});
+  DecodeLowRank low_rank;
+  if (p.a.defined()) {
+    low_rank = {data_or_null(p.a), data_or_null(p.b), p.a.size(0), p.scale,
+                p.scratch.mutable_data_ptr<float>()};
+  }
+  float* to = y.mutable_data_ptr<float>();
+  decode_linear(x.const_data_ptr<float>(), end - begin,
+                {data_or_null(p.weight), data_or_null(p.bias), out, p.weight.size(1)}, low_rank,
+                {to, out, p.residual.defined() ? to : nullptr});
+  return y;
+}
+
+at::Tensor expected(const Problem& p) {
+  const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+  at::Tensor y = at::mm(wide(p.x), wide(p.weight).t());
+  if (p.a.defined()) {
+    y = y + wide(p.bias) + wide(p.residual) +
+        p.scale * at::mm(at::mm(wide(p.x), wide(p.a).t()), wide(p.b).t());
+  }
+  return y;
+}
+
+double largest_error(const at::Tensor& y, const Problem& p) {
+  const at::Tensor want = expected(p);
+  return ((y.to(at::kDouble) - want).abs() / (want.abs() + 1)).max().item<double>();
+}
+
+TEST(DecodeLinear, EqualsATenInFloat64) {
+  for (const int64_t in : {1, 5, 16, 17, 44, 64, 172, 704}) {
+    for (const int64_t out : {1, 7, 16, 33, 200}) {
+      for (const int64_t rows : {1, 2, 3, 4, 7, 64}) {
+        Problem p = make_problem(rows, in, out);
+        EXPECT_LT(largest_error(run(p, 0, rows), p), 2e-5) << in << " " << out << " " << rows;
+        add_terms(p, 5);
+        EXPECT_LT(largest_error(run(p, 0, rows), p), 2e-5) << in << " " << out << " " << rows;
+      }
+    }
+  }
+}
+
+TEST(DecodeLinear, ARowHasTheSameBitsAmongAnyOthers) {
+  for (const int64_t in : {5, 44, 172, 256}) {
+    for (const int64_t out : {7, 33, 200}) {
+      for (const bool with_terms : {false, true}) {
+        Problem p = make_problem(64, in, out);
+        if (with_terms) {
+          add_terms(p, 16);
+        }
+        const at::Tensor whole = run(p, 0, 64);
+        for (const int64_t size : {1, 2, 3, 5, 16}) {
+          for (int64_t begin = 0; begin + size <= 64; begin += size) {
+            EXPECT_TRUE(at::equal(run(p, begin, begin + size), whole.slice(0, begin, begin + size)))
+                << in << " " << out << ": rows from " << begin << ", " << size << " together";
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(DecodeLinear, ThreadsDoNotChangeBits) {
+  const int before = at::get_num_threads();
+  Problem p = make_problem(16, 300, 5000);
+  at::set_num_threads(1);
+  const at::Tensor alone = run(p, 0, 16);
+  at::set_num_threads(2);
+  EXPECT_TRUE(at::equal(run(p, 0, 16), alone));
+  at::set_num_threads(before);
+}
+
+TEST(DecodeLinear, WritesOnlyItsColumns) {
+  const Problem p = make_problem(3, 20, 6);
+  at::Tensor wide = at::full({3, 10}, 9.0);
+  decode_linear(p.x.const_data_ptr<float>(), 3, {p.weight.const_data_ptr<float>(), nullptr, 6, 20},
+                {}, {wide.mutable_data_ptr<float>() + 2, 10, nullptr});
+  EXPECT_TRUE(at::equal(wide.slice(1, 2, 8), run(p, 0, 3)));
+  EXPECT_TRUE(wide.slice(1, 0, 2).eq(9).all().item<bool>());
+  EXPECT_TRUE(wide.slice(1, 8, 10).eq(9).all().item<bool>());
+}
+
+}  // namespace
+}  // namespace plumb

@@ -13,12 +13,14 @@ namespace {
 
 using torch::autograd::AutogradContext;
 
-// Order of the function's inputs; the updates' (a, b) follow, qkv's first.
-enum Input { kX, kNorm, kQkv, kQkvBias, kO, kNumWeights };
+// Order of the function's inputs. kQkvBias is there only in models with a bias; the updates' (a, b)
+// follow, qkv's first.
+enum Input { kX, kNorm, kQkv, kO, kQkvBias };
 
 struct Saved : torch::CustomClassHolder {
   SharedPass pass;
   AttentionUpdates updates;
+  bool has_bias = false;
   at::Tensor rstd;  // (N)
   at::Tensor qkv;   // (N, (H + 2 K) D), q and k rotated
   AttentionOutput attention;
@@ -48,8 +50,8 @@ at::Tensor run_forward(at::TensorList in, Saved& saved) {
   saved.rstd = rms_norm_rstd(in[kX], pass.norm_eps);
   {
     const at::Tensor normed = rms_norm_apply(in[kX], in[kNorm], saved.rstd);
-    saved.qkv =
-        low_rank_linear(normed, in[kQkv], in[kQkvBias], saved.updates.qkv, saved.qkv_narrow);
+    const at::Tensor bias = saved.has_bias ? in[kQkvBias] : at::Tensor();
+    saved.qkv = low_rank_linear(normed, in[kQkv], bias, saved.updates.qkv, saved.qkv_narrow);
   }
   rotate_(rotated_part(saved.qkv, pass), pass.positions, pass.rotary);
   saved.attention = attention(split(saved.qkv, pass));
@@ -64,7 +66,7 @@ struct Backward {
   variable_list grads;
 
   bool wants(Input input) const { return ctx->needs_input_grad(input); }
-  at::Tensor* qkv_update_grads() { return grads.data() + kNumWeights; }
+  at::Tensor* qkv_update_grads() { return grads.data() + kQkvBias + (saved.has_bias ? 1 : 0); }
   at::Tensor* o_update_grads() { return qkv_update_grads() + 2 * saved.updates.qkv.size(); }
 
   // grad_y (N, C) -> gradient of q|k|v before rope
@@ -96,7 +98,7 @@ struct Backward {
       updates_grad_a(saved.updates.qkv, normed, narrow, qkv_update_grads());
       grads[kQkv] = wants(kQkv) ? at::mm(grad_qkv.t(), normed) : at::Tensor();
     }
-    if (in[kQkvBias].defined() && wants(kQkvBias)) {
+    if (saved.has_bias && wants(kQkvBias)) {
       grads[kQkvBias] = grad_qkv.sum(0);
     }
     if (wants(kNorm)) {
@@ -137,7 +139,11 @@ at::Tensor attention_block(const at::Tensor& x, const LayerWeights& weights, con
   auto saved = c10::make_intrusive<Saved>();
   saved->pass = pass;
   saved->updates = updates;
-  variable_list inputs{x, weights.input_norm, weights.qkv, weights.qkv_bias, weights.o};
+  saved->has_bias = weights.qkv_bias.defined();
+  variable_list inputs{x, weights.input_norm, weights.qkv, weights.o};
+  if (saved->has_bias) {
+    inputs.push_back(weights.qkv_bias);
+  }
   append_inputs(inputs, updates.qkv);
   append_inputs(inputs, updates.o);
   if (!at::GradMode::is_enabled() || !any_requires_grad(inputs)) {

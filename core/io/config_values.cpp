@@ -102,8 +102,8 @@ std::set<std::int32_t> ConfigValues::ids(const char* key,
   }
   std::set<std::int32_t> ids;
   for (const Json& element : *value) {
-    const bool is_id = element.is_number_unsigned() &&
-                       element.get<std::uint64_t>() <= std::numeric_limits<std::int32_t>::max();
+    const bool is_id = element.is_number_integer() && element >= 0 &&
+                       element <= std::numeric_limits<std::int32_t>::max();
     if (!is_id) fail(key, "must be a token id from 0 on, or a list of them");
     ids.insert(element.get<std::int32_t>());
   }

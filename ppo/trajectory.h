@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,19 +22,19 @@ struct Trajectory {
   std::vector<int64_t> prompt_lengths;          // (B) tokens of the prompt, at least 1
   std::vector<int64_t> cu_response;             // (B + 1)
   std::vector<int64_t> cu_states;               // (B + 1)
-  std::vector<char> ended;                      // (B) true: by EOS or a stop string, not by length
-  std::vector<std::string> prompts, responses;  // (B) as text, for rewards and people
-  at::Tensor sampler_logprobs;                  // (N) f32, of the decode steps; only compared
+  std::vector<char> ended;           // (B) true: by EOS or a stop string; false: cut off by length
+  std::vector<std::string> answers;  // (B) of the data, for rewards; this rank's only
+  at::Tensor sampler_logprobs;       // (N) f32, of the decode steps; only compared
 
-  // ---- from one pass of the training forward, all roles; no gradient ----
+  // ---- from one pass of the training forward over all roles; no gradient ----
   at::Tensor logprobs;      // (N) f32: log pi_old, at the sampling temperature
   at::Tensor ref_logprobs;  // (N) f32
-  at::Tensor entropy;       // (N) f32, nats
   at::Tensor values;        // (S) f32
 
   // ---- from the reward ----
-  at::Tensor raw_scores;  // (B) f64: what objective/scores reports
-  at::Tensor scores;      // (B) f64: normalised, clipped, less the missing-EOS penalty
+  at::Tensor term_scores;  // (B, number of reward terms) f64: raw, of each term
+  at::Tensor raw_scores;   // (B) f64: their weighted sum, what objective/scores reports
+  at::Tensor scores;       // (B) f64: normalised, clipped, less the missing-EOS penalty
 
   // ---- from ppo/advantage.h ----
   at::Tensor kl;          // (N) f32: the chosen estimator
@@ -45,6 +46,12 @@ struct Trajectory {
   int64_t num_tokens() const { return cu_response.back(); }
   int64_t num_states() const { return cu_states.back(); }
   int64_t response_length(int64_t b) const { return cu_response[b + 1] - cu_response[b]; }
+  std::span<const int32_t> prompt(int64_t b) const {
+    return std::span(sequences[b]).first(prompt_lengths[b]);
+  }
+  std::span<const int32_t> response(int64_t b) const {
+    return std::span(sequences[b]).subspan(prompt_lengths[b]);
+  }
 };
 
 }  // namespace plumb

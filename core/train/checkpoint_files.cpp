@@ -7,40 +7,12 @@
 #include "core/io/hash.h"
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
+#include "core/model/tensor_files.h"
 
 namespace plumb {
 namespace {
 
 constexpr int64_t kFormat = 1;
-
-Dtype dtype_of(const NamedTensor& named) {
-  switch (named.tensor.scalar_type()) {
-    case at::kFloat:
-      return Dtype::f32;
-    case at::kDouble:
-      return Dtype::f64;
-    case at::kLong:
-      return Dtype::i64;
-    default:
-      throw Error("checkpoint: tensor '" + named.name + "' is " +
-                      at::toString(named.tensor.scalar_type()) + "; f32, f64 and i64 can be kept",
-                  Exit::failed);
-  }
-}
-
-at::ScalarType scalar_type_of(const TensorEntry& entry, const std::string& path) {
-  switch (entry.dtype) {
-    case Dtype::f32:
-      return at::kFloat;
-    case Dtype::f64:
-      return at::kDouble;
-    case Dtype::i64:
-      return at::kLong;
-    default:
-      throw Error(path + ": tensor '" + entry.name +
-                  "' has a type that no checkpoint of plumb holds");
-  }
-}
 
 // The tensor itself when it lies as the file wants it, else a copy that does.
 at::Tensor plain(const at::Tensor& tensor) {
@@ -97,13 +69,9 @@ Json read_manifest(const std::string& folder) {
 }  // namespace
 
 void write_tensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
-  std::vector<at::Tensor> kept;  // memory that must outlive the writing
   std::vector<TensorSource> sources;
   for (const NamedTensor& named : tensors) {
-    kept.push_back(plain(named.tensor));
-    const auto sizes = kept.back().sizes();
-    sources.push_back(
-        tensor_in_memory(named.name, dtype_of(named), sizes.vec(), kept.back().const_data_ptr()));
+    sources.push_back(tensor_source({named.name, plain(named.tensor)}));
   }
   write_safetensors(path, sources, {});
 }
@@ -112,9 +80,7 @@ std::vector<NamedTensor> read_tensors(const std::string& path) {
   const auto file = SafetensorsFile::open(path);
   std::vector<NamedTensor> tensors;
   for (const TensorEntry& entry : file.entries()) {
-    at::Tensor tensor = at::empty(entry.shape, scalar_type_of(entry, path));
-    file.read(entry, tensor.mutable_data_ptr());
-    tensors.push_back({entry.name, tensor});
+    tensors.push_back({entry.name, read_tensor(file, entry)});
   }
   return tensors;
 }

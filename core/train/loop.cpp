@@ -220,7 +220,7 @@ class Run {
     if (!std::isfinite(norm)) {
       fail_non_finite(step, describe_gradient(batches), context_.comm);
     }
-    check_gradients_arrive(silent_, step, optimizer_);
+    if (context_.comm.is_main()) check_gradients_arrive(silent_, step, optimizer_);
     const double lr =
         learning_rate(options_.optimizer.lr, options_.schedule, state.step, job_.total_steps);
     optimizer_.step(lr);

@@ -1,19 +1,14 @@
 #include "core/train/optimizer.h"
 
+#include <cmath>
 #include <map>
-#include <sstream>
 #include <string>
 
 #include "core/error.h"
+#include "core/model/tensor_files.h"
 
 namespace plumb {
 namespace {
-
-std::string shape_text(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
 
 const std::vector<NamedTensor>& requiring_grad(const std::vector<NamedTensor>& parameters) {
   for (const auto& [name, tensor] : parameters) tensor.set_requires_grad(true);
@@ -33,8 +28,9 @@ void copy_into(const std::vector<NamedTensor>& parameters, const std::vector<Nam
       throw Error(what + " lacks the tensor '" + name + "': it is of another model or adapter");
     }
     if (found->second.sizes() != parameter.sizes()) {
-      throw Error(what + ": tensor '" + name + "' must be " + shape_text(parameter) + ", got " +
-                  shape_text(found->second) + ": it is of another model or adapter");
+      throw Error(what + ": tensor '" + name + "' must be " + shape_text(parameter.sizes()) +
+                  ", got " + shape_text(found->second.sizes()) +
+                  ": it is of another model or adapter");
     }
     parameter.copy_(found->second);
     by_name.erase(found);

@@ -130,11 +130,18 @@ std::vector<PromptAnswers> across_stages(const std::vector<ReportStage>& stages,
 
 std::string cell(const Json& value) {
   if (value.is_number())
-    return "<td class=\"number\">" + format_value(value.get<double>()) + "</td>";
+    return "<td class=\"number\">" + format_count(value.get<double>()) + "</td>";
   const std::string text = value.is_string() ? value.get<std::string>()
                            : value.is_null() ? ""
                                              : value.dump();
   return "<td>" + escape_html(text) + "</td>";
+}
+
+bool is_number_column(const Json& accounting, const std::string& column) {
+  for (const auto& [name, row] : accounting.items()) {
+    if (row.is_object() && row.contains(column)) return row[column].is_number();
+  }
+  return false;
 }
 
 // A flat object is a column of names and values; an object of objects a table, a row each.
@@ -150,7 +157,11 @@ std::string accounting_html(const Json& accounting) {
     }
   }
   std::string head, rows, flat;
-  for (const std::string& column : columns) head += "<th>" + escape_html(column) + "</th>";
+  for (const std::string& column : columns) {
+    head += std::string("<th") +
+            (is_number_column(accounting, column) ? " class=\"number\">" : ">") +
+            escape_html(column) + "</th>";
+  }
   for (const auto& [name, row] : accounting.items()) {
     const std::string title = "<tr><th>" + escape_html(name) + "</th>";
     if (!row.is_object()) {

@@ -20,16 +20,19 @@ struct KnownChart {
 const std::vector<KnownChart>& known_charts() {
   static const std::vector<KnownChart> charts = {
       {"Reward", {{"objective/scores", "train"}, {"eval_objective/scores", "held out"}}},
-      {"KL to the reference", {{"objective/kl", "KL"}}},
+      {"KL to the reference", {{"objective/kl", "train"}, {"eval_objective/kl", "held out"}}},
       {"Loss", {{"loss", "train"}, {"eval_loss", "held out"}}},
       {"Accuracy on pairs", {{"accuracy", "train"}, {"eval_accuracy", "held out"}}},
       {"Reward margin", {{"margin", "train"}, {"eval_margin", "held out"}}},
       {"Token accuracy",
        {{"mean_token_accuracy", "train"}, {"eval_mean_token_accuracy", "held out"}}},
       {"Value loss", {{"loss/value_avg", "value loss"}}},
-      {"Entropy", {{"policy/entropy_avg", "policy"}, {"objective/entropy", "responses"}}},
-      {"Response length", {{"val/response_length", "tokens"}}},
-      {"Responses that end by themselves", {{"val/eos_fraction", "fraction"}}},
+      {"Entropy", {{"policy/entropy_avg", "policy"}}},
+      {"Response length",
+       {{"val/response_length", "train"}, {"eval_val/response_length", "held out"}}},
+      {"Responses that end by themselves",
+       {{"val/eos_fraction", "train"}, {"eval_val/eos_fraction", "held out"}}},
+      {"Variance that the critic explains", {{"val/explained_var", "fraction"}}},
       {"Policy change in an iteration", {{"policy/approxkl_avg", "approximate KL"}}},
   };
   return charts;
@@ -37,7 +40,7 @@ const std::vector<KnownChart>& known_charts() {
 
 // Counters and clocks say nothing as curves.
 const std::set<std::string>& never_drawn() {
-  static const std::set<std::string> names = {"epoch", "num_tokens", "episode", "seconds"};
+  static const std::set<std::string> names = {"epoch", "num_tokens", "episode"};
   return names;
 }
 

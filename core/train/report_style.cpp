@@ -40,7 +40,7 @@ section { border-top: 1px solid var(--line); margin-top: 36px; padding-top: 28px
 .facts dd { margin: 0; font-size: 21px; line-height: 1.3; font-weight: 600; }
 .facts dd small { font-size: 14px; font-weight: 400; color: var(--soft); }
 
-.charts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(330px, 1fr)); }
+.charts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); }
 .chart {
   margin: 0; padding: 12px 12px 8px; background: var(--card); max-width: 560px;
   border: 1px solid var(--line); border-radius: 8px; min-width: 0;
@@ -79,8 +79,8 @@ table { border-collapse: collapse; font-size: 14px; }
 th, td { text-align: left; padding: 5px 22px 5px 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { font-weight: 600; color: var(--soft); white-space: nowrap; }
-td { overflow-wrap: anywhere; min-width: 70px; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td { overflow-wrap: break-word; min-width: 120px; max-width: 480px; }
+td.number, th.number { text-align: right; white-space: nowrap; min-width: 0; }
 details { margin-top: 22px; }
 summary { cursor: pointer; color: var(--soft); font-size: 13px; font-weight: 600; }
 summary:hover { color: var(--ink); }

@@ -216,6 +216,9 @@ std::string format_tick(double value, double spacing) {
     std::snprintf(text, sizeof text, "%gk", value / 1e3);
   } else if (spacing < 1e-4) {
     std::snprintf(text, sizeof text, "%.2g", value);
+    const std::string exact = text;  // "9.5e-06" is wider than the margin, and the 0 says nothing
+    const auto zero = exact.find("e-0");
+    return zero == std::string::npos ? exact : exact.substr(0, zero + 2) + exact.substr(zero + 3);
   } else {
     const int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(spacing) - 1e-9)));
     std::snprintf(text, sizeof text, "%.*f", decimals, value);
@@ -228,6 +231,14 @@ std::string format_value(double value) {
   char text[48];
   const bool whole = value == std::trunc(value) && std::abs(value) < 1e9;
   std::snprintf(text, sizeof text, whole ? "%.0f" : "%.4g", value);
+  return text;
+}
+
+std::string format_count(double value) {
+  std::string text = format_value(value);
+  if (value != std::trunc(value) || std::abs(value) >= 1e9) return text;
+  const std::size_t first = value < 0 ? 2 : 1;  // no comma before the leading digit
+  for (std::size_t at = text.size(); at > first + 2; at -= 3) text.insert(at - 3, ",");
   return text;
 }
 

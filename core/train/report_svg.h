@@ -25,6 +25,7 @@ std::string render_chart(const Chart& chart);
 std::vector<double> round_ticks(double low, double high, int most);
 std::string format_tick(double value, double spacing);
 std::string format_value(double value);  // four significant digits
+std::string format_count(double value);  // whole numbers as 1,843,200; others as format_value
 
 // Mean over `window` neighbours (fewer at the ends) of the finite values; NaN stays NaN.
 std::vector<double> running_mean(const std::vector<double>& values, int window);

@@ -9,7 +9,8 @@
 
 namespace plumb {
 
-// step: updates already made (0 for the first). Steps past total_steps keep the last value.
+// step: updates already made (0 for the first). Steps past total_steps keep the last value
+// (transformers' cosine rises again).
 double learning_rate(double peak, const ScheduleOptions& options, int64_t step,
                      int64_t total_steps);
 

@@ -55,8 +55,10 @@ std::string event_start(double wall_time, int64_t step) {
   std::string event;
   append_key(event, 1, kFixed64);
   append_raw(event, wall_time);
-  append_key(event, 2, kVarint);
-  append_varint(event, static_cast<uint64_t>(step));
+  if (step != 0) {  // proto3 leaves out a zero
+    append_key(event, 2, kVarint);
+    append_varint(event, static_cast<uint64_t>(step));
+  }
   return event;
 }
 

@@ -35,7 +35,7 @@ def rates(total, name, warmup, extra):
     scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=total,
                               scheduler_specific_kwargs=extra)
     values = []
-    for _ in range(total + 2):  # two past the end
+    for _ in range(total + 1):  # one past the end; later transformers' cosine rises again
         values.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()

@@ -39,7 +39,9 @@ ChildEnd run(const std::vector<std::string>& command, std::vector<std::string> v
   variables.push_back(mark);
   Child child(command, variables);
   ChildEnd end = child.finish();
-  EXPECT_TRUE(processes_with(mark).empty()) << "orphans";
+  const std::vector<pid_t> orphans = processes_with(mark);
+  EXPECT_TRUE(orphans.empty());
+  for (const pid_t orphan : orphans) ::kill(orphan, SIGKILL);
   return end;
 }
 
@@ -153,6 +155,7 @@ TEST(Supervisor, KilledSupervisorTakesItsRanksAlong) {
   EXPECT_EQ(processes_with(mark).size(), 3u);
   child.signal(SIGKILL);
   EXPECT_TRUE(gone_within(mark, kRanksGoneWithin));
+  for (const pid_t left : processes_with(mark)) ::kill(left, SIGKILL);
 }
 
 }  // namespace

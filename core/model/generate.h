@@ -42,7 +42,11 @@ struct GenerateTask {
 };
 
 // One completion a request, in order. A prompt that leaves no room in max_position_embeddings is an
-// error.
+// error; a completion never goes beyond it. Stop strings are looked for in the text of the
+// generated ids alone (special tokens with their text), wherever they begin or end within a token;
+// as in transformers, ids keep the token that completes the string. After a stop by on_token the
+// completions hold what there was. Logits that are not finite are an Error (Exit::non_finite) that
+// names sample and position.
 std::vector<Completion> generate(const GenerateTask& task,
                                  const std::vector<GenerateRequest>& requests);
 

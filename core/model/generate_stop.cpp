@@ -29,8 +29,8 @@ bool StopStrings::found(std::span<const int32_t> generated) const {
   if (strings_.empty()) {
     return false;
   }
-  const std::string text = tokenizer_->decode(
-      generated.last(std::min(window_, generated.size())), SpecialTokens::keep);
+  const std::string text =
+      tokenizer_->decode(generated.last(std::min(window_, generated.size())), SpecialTokens::keep);
   return std::any_of(strings_.begin(), strings_.end(), [&text](const std::string& string) {
     return text.find(string) != std::string::npos;
   });

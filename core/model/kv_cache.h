@@ -34,7 +34,7 @@ class KvCache {
  private:
   KvShape shape_;
   int64_t value_width_;
-  int64_t capacity_ = 0;  // positions a slot holds, a multiple of kKeyBlock
+  int64_t capacity_ = 0;            // positions a slot holds, a multiple of kKeyBlock
   std::vector<at::Tensor> keys_;    // (L) of (slots, K, capacity / kKeyBlock, D, kKeyBlock) f32
   std::vector<at::Tensor> values_;  // (L) of (slots, K, capacity, value_width) f32
 };

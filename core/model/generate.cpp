@@ -1,0 +1,84 @@
+#include "core/model/generate.h"
+
+#include <c10/core/GradMode.h>
+
+#include <string>
+
+#include "core/error.h"
+#include "core/io/model_config.h"
+#include "core/model/generate_batch.h"
+
+namespace plumb {
+namespace {
+
+void check_request(const GenerateRequest& request, const ModelConfig& config) {
+  const std::string name = "sample " + std::to_string(request.sample_id);
+  const auto length = static_cast<int64_t>(request.prompt.size());
+  if (length == 0) {
+    throw Error(name + ": the prompt has no tokens; begin it with the model's BOS");
+  }
+  if (length >= config.max_position_embeddings) {
+    throw Error(name + ": a prompt of " + std::to_string(length) +
+                " tokens leaves no room in max_position_embeddings (" +
+                std::to_string(config.max_position_embeddings) + "); shorten it");
+  }
+  for (const int32_t id : request.prompt) {
+    if (id < 0 || id >= config.vocab_size) {
+      throw Error(name + ": prompt token " + std::to_string(id) + " is outside the model's " +
+                  std::to_string(config.vocab_size) +
+                  " tokens; is the tokenizer that of another model?");
+    }
+  }
+}
+
+void check_task(const GenerateTask& task) {
+  const ModelConfig& config = task.decoder->config;
+  if (task.max_batch < 1) {
+    throw Error("max_batch must be at least 1, got " + std::to_string(task.max_batch), Exit::usage);
+  }
+  for (const int32_t id : task.eos_ids) {
+    if (id < 0) {
+      throw Error("EOS id " + std::to_string(id) + " is negative");
+    }
+  }
+  const at::Tensor& head = task.decoder->weights.lm_head;
+  if (head.scalar_type() != at::kFloat || !head.device().is_cpu()) {
+    throw Error("generation runs on f32 weights on the CPU, got " +
+                std::string(c10::toString(head.scalar_type())) + " on " + head.device().str());
+  }
+  if (task.adapter != nullptr && std::ssize(task.adapter->layers) != config.num_hidden_layers) {
+    throw Error("the adapter has " + std::to_string(task.adapter->layers.size()) +
+                " layers, the model " + std::to_string(config.num_hidden_layers) +
+                "; it belongs to another base");
+  }
+}
+
+}  // namespace
+
+std::vector<Completion> generate(const GenerateTask& task,
+                                 const std::vector<GenerateRequest>& requests) {
+  const c10::NoGradGuard no_grad;
+  check_task(task);
+  for (const GenerateRequest& request : requests) {
+    check_request(request, task.decoder->config);
+  }
+  std::vector<Completion> completions(requests.size());
+  GenerateBatch batch(task, requests, completions);
+  while (!batch.finished()) {
+    batch.admit();
+    batch.step();
+  }
+  return completions;
+}
+
+std::set<int32_t> eos_ids_of(const std::string& folder, const ModelConfig& config,
+                             const Tokenizer& tokenizer) {
+  std::set<int32_t> ids = read_generation_config(folder).eos_token_ids;
+  ids.insert(config.eos_token_ids.begin(), config.eos_token_ids.end());
+  if (const std::optional<int32_t> id = tokenizer.eos_id()) {
+    ids.insert(*id);
+  }
+  return ids;
+}
+
+}  // namespace plumb

@@ -1,0 +1,241 @@
+#include "core/model/generate_batch.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/ops/philox.h"
+
+namespace plumb {
+namespace {
+
+constexpr int64_t kPromptRows = 256;  // prompt tokens that go through the layers together
+// A request waits for another's prompt to be in the cache if that saves this many tokens.
+constexpr int64_t kWorthWaiting = 16;
+// Probabilities a thread gets at least when tokens are drawn.
+constexpr int64_t kDrawGrain = 16384;
+
+int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  const std::size_t length = std::min(a.size(), b.size());
+  return std::mismatch(a.begin(), a.begin() + length, b.begin()).first - a.begin();
+}
+
+// All but the last prompt token go into the cache; the last one is the first step's input.
+std::span<const int32_t> to_cache(const std::vector<int32_t>& prompt) {
+  return std::span(prompt).first(prompt.size() - 1);
+}
+
+KvShape cache_shape(const GenerateTask& task, int64_t slots) {
+  const ModelConfig& config = task.decoder->config;
+  return {config.num_hidden_layers, config.num_key_value_heads, config.head_dim, slots};
+}
+
+int64_t slots_for(const GenerateTask& task, std::size_t requests) {
+  return std::min<int64_t>(task.max_batch, static_cast<int64_t>(requests));
+}
+
+}  // namespace
+
+GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<GenerateRequest>& requests,
+                             std::vector<Completion>& completions)
+    : task_(task),
+      requests_(requests),
+      completions_(completions),
+      filters_{.temperature = task.sampling.temperature,
+               .top_k = task.sampling.top_k,
+               .top_p = task.sampling.top_p,
+               .min_p = task.sampling.min_p,
+               .repetition_penalty = task.sampling.repetition_penalty},
+      stop_(task.sampling.stop, task.tokenizer),
+      eos_ids_(task.eos_ids.begin(), task.eos_ids.end()),
+      forward_(*task.decoder, task.adapter,
+               std::max(kPromptRows, slots_for(task, requests.size()))),
+      cache_(cache_shape(task, slots_for(task, requests.size()))),
+      cached_(slots_for(task, requests.size())) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    waiting_.push_back(i);
+  }
+  for (int64_t slot = std::ssize(cached_) - 1; slot >= 0; --slot) {
+    free_slots_.push_back(slot);
+  }
+}
+
+GenerateBatch::Sequence GenerateBatch::begin(std::size_t request, int64_t slot) const {
+  const std::vector<int32_t>& prompt = requests_[request].prompt;
+  const int64_t length = std::ssize(prompt);
+  const int64_t room = task_.decoder->config.max_position_embeddings - length;
+  Sequence sequence{.request = request,
+                    .slot = slot,
+                    .limit = std::min(task_.sampling.max_new_tokens, room),
+                    .prompt_length = length,
+                    .tokens = prompt,
+                    .seen = {}};
+  for (const int32_t id : prompt) {
+    mark_seen(sequence, id);
+  }
+  return sequence;
+}
+
+void GenerateBatch::mark_seen(Sequence& sequence, int32_t id) const {
+  if (filters_.repetition_penalty != 1.0 &&
+      std::find(sequence.seen.begin(), sequence.seen.end(), id) == sequence.seen.end()) {
+    sequence.seen.push_back(id);
+  }
+}
+
+void GenerateBatch::admit() {
+  while (!waiting_.empty() && !free_slots_.empty() && admit_wave()) {
+  }
+}
+
+// Copies the longest beginning of the prompt that lies in some slot; returns its length.
+int64_t GenerateBatch::reuse_prefix(const Sequence& sequence) {
+  const std::span<const int32_t> prompt = to_cache(requests_[sequence.request].prompt);
+  int64_t best = 0, source = sequence.slot;
+  for (int64_t slot = 0; slot < std::ssize(cached_); ++slot) {
+    const int64_t length = common_prefix(prompt, cached_[slot]);
+    if (length > best || (length == best && slot == sequence.slot)) {
+      best = length;
+      source = slot;
+    }
+  }
+  cache_.reserve(std::ssize(prompt) + 1);
+  if (source != sequence.slot) {
+    cache_.copy(source, sequence.slot, best);
+  }
+  cached_[sequence.slot].assign(prompt.begin(), prompt.begin() + best);
+  return best;
+}
+
+// One pass over the waiting requests. A request whose prompt begins like that of another one of
+// this wave stays for the next wave, when it can copy. False when no slot could be filled.
+bool GenerateBatch::admit_wave() {
+  const std::size_t first = active_.size();
+  std::deque<std::size_t> later;
+  while (!waiting_.empty() && !free_slots_.empty()) {
+    const std::size_t request = waiting_.front();
+    waiting_.pop_front();
+    const std::span<const int32_t> prompt = to_cache(requests_[request].prompt);
+    int64_t soon = 0, now = 0;
+    for (std::size_t i = first; i < active_.size(); ++i) {
+      soon = std::max(soon, common_prefix(prompt, to_cache(requests_[active_[i].request].prompt)));
+    }
+    for (const std::vector<int32_t>& cached : cached_) {
+      now = std::max(now, common_prefix(prompt, cached));
+    }
+    if (soon - now >= kWorthWaiting) {
+      later.push_back(request);
+      continue;
+    }
+    active_.push_back(begin(request, free_slots_.back()));
+    free_slots_.pop_back();
+    reuse_prefix(active_.back());
+  }
+  waiting_.insert(waiting_.begin(), later.begin(), later.end());
+  fill_prompts(first);
+  return active_.size() > first;
+}
+
+// What is still missing of the prompts of active_[first...], in pieces of kPromptRows.
+void GenerateBatch::fill_prompts(std::size_t first) {
+  step_tokens_.clear();
+  step_rows_.clear();
+  for (std::size_t i = first; i < active_.size(); ++i) {
+    const int64_t slot = active_[i].slot;
+    const std::span<const int32_t> prompt = to_cache(requests_[active_[i].request].prompt);
+    for (int64_t position = std::ssize(cached_[slot]); position < std::ssize(prompt); ++position) {
+      step_tokens_.push_back(prompt[position]);
+      step_rows_.push_back({slot, position});
+      if (std::ssize(step_tokens_) == kPromptRows) {
+        fill_cache(step_tokens_, step_rows_);
+      }
+    }
+    cached_[slot].assign(prompt.begin(), prompt.end());
+  }
+  fill_cache(step_tokens_, step_rows_);
+}
+
+void GenerateBatch::fill_cache(std::vector<int32_t>& tokens, std::vector<DecodeRow>& rows) {
+  if (!tokens.empty()) {
+    forward_.fill(tokens, rows, cache_);
+  }
+  tokens.clear();
+  rows.clear();
+}
+
+DrawnToken GenerateBatch::draw(const Sequence& sequence, std::span<const float> logits) const {
+  const GenerateRequest& request = requests_[sequence.request];
+  const int64_t position = std::ssize(sequence.tokens);
+  if (!all_finite(logits)) {
+    throw Error("sample " + std::to_string(request.sample_id) + ", position " +
+                    std::to_string(position) +
+                    ": the model's logits are not finite; the weights or the adapter are broken "
+                    "(plumb info names tensors with such values)",
+                Exit::non_finite);
+  }
+  const bool too_short = position - sequence.prompt_length < task_.sampling.min_new_tokens;
+  const SamplingRow row{
+      .logits = logits,
+      .seen = sequence.seen,
+      .banned = too_short ? std::span<const int32_t>(eos_ids_) : std::span<const int32_t>(),
+      .uniform = random_uniform(task_.seed, Stream::sampling, request.sample_id, position)};
+  thread_local SamplingScratch scratch;
+  return draw_token(filters_, row, scratch);
+}
+
+// Adds a token; false when the sequence ends with it.
+bool GenerateBatch::accept(Sequence& sequence, const DrawnToken& drawn) {
+  Completion& completion = completions_[sequence.request];
+  completion.ids.push_back(drawn.id);
+  completion.logprobs.push_back(drawn.logprob);
+  sequence.tokens.push_back(drawn.id);
+  mark_seen(sequence, drawn.id);
+  if (task_.on_token && !task_.on_token(sequence.request, drawn.id)) {
+    stopped_ = true;
+  }
+  if (task_.eos_ids.contains(drawn.id)) {
+    completion.finish = Finish::eos;
+    return false;
+  }
+  if (stop_.found(completion.ids)) {
+    completion.finish = Finish::stop_string;
+    return false;
+  }
+  return std::ssize(completion.ids) < sequence.limit;
+}
+
+void GenerateBatch::step() {
+  step_tokens_.clear();
+  step_rows_.clear();
+  int64_t longest = 0;
+  for (const Sequence& sequence : active_) {
+    const int64_t position = std::ssize(sequence.tokens) - 1;
+    step_tokens_.push_back(sequence.tokens.back());
+    step_rows_.push_back({sequence.slot, position});
+    cached_[sequence.slot].push_back(sequence.tokens.back());
+    longest = std::max(longest, position + 1);
+  }
+  cache_.reserve(longest);
+  forward_.run(step_tokens_, step_rows_, cache_);
+  const std::span<const float> logits = forward_.logits();
+  const int64_t vocab = task_.decoder->config.vocab_size;
+  drawn_.resize(active_.size());
+  at::parallel_for(0, std::ssize(active_), std::max<int64_t>(1, kDrawGrain / vocab),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t i = begin; i < end; ++i) {
+                       drawn_[i] = draw(active_[i], logits.subspan(i * vocab, vocab));
+                     }
+                   });
+  std::size_t stay = 0;
+  for (std::size_t i = 0; i < active_.size() && !stopped_; ++i) {
+    if (!accept(active_[i], drawn_[i])) {
+      free_slots_.push_back(active_[i].slot);
+    } else {
+      std::swap(active_[stay++], active_[i]);
+    }
+  }
+  active_.resize(stay);
+}
+
+}  // namespace plumb

@@ -75,7 +75,11 @@ enum class SaveDtype { f32, bf16, f16 };
 
 // Writes config.json, model.safetensors (sharded over max_shard_bytes) and generation_config.json,
 // with transformers' names. The tokenizer is saved by its owner (core/text).
+// With a score (1, C) it is saved as a sequence classifier of one label: score.weight, no lm_head.
 void save_decoder(const Decoder& decoder, const std::string& folder,
-                  SaveDtype dtype = SaveDtype::f32);
+                  SaveDtype dtype = SaveDtype::f32, const at::Tensor& score = {});
+
+// score.weight of a folder saved so: (1, C) f32, or undefined when it has none.
+at::Tensor load_score(const std::string& folder);
 
 }  // namespace plumb

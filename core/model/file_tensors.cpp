@@ -41,22 +41,22 @@ void add_layer(std::vector<FileTensor>& all, const LayerWeights& layer, const Mo
 
 }  // namespace
 
-DecoderWeights allocate_weights(const ModelConfig& config) {
+DecoderWeights allocate_weights(const ModelConfig& config, at::Device device) {
+  const auto f32 = at::TensorOptions().dtype(at::kFloat).device(device);
   const int64_t width = config.hidden_size, inner = config.intermediate_size;
   const int64_t heads_width = config.num_attention_heads * config.head_dim;
   const int64_t qkv_width = heads_width + 2 * config.num_key_value_heads * config.head_dim;
   DecoderWeights weights;
-  weights.embed_tokens = at::empty({config.vocab_size, width}, at::kFloat);
+  weights.embed_tokens = at::empty({config.vocab_size, width}, f32);
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    weights.layers.push_back(
-        {at::empty({width}, at::kFloat), at::empty({qkv_width, width}, at::kFloat),
-         config.attention_bias ? at::empty({qkv_width}, at::kFloat) : at::Tensor(),
-         at::empty({width, heads_width}, at::kFloat), at::empty({width}, at::kFloat),
-         at::empty({2 * inner, width}, at::kFloat), at::empty({width, inner}, at::kFloat)});
+    weights.layers.push_back({at::empty({width}, f32), at::empty({qkv_width, width}, f32),
+                              config.attention_bias ? at::empty({qkv_width}, f32) : at::Tensor(),
+                              at::empty({width, heads_width}, f32), at::empty({width}, f32),
+                              at::empty({2 * inner, width}, f32), at::empty({width, inner}, f32)});
   }
-  weights.final_norm = at::empty({width}, at::kFloat);
+  weights.final_norm = at::empty({width}, f32);
   weights.lm_head = config.tie_word_embeddings ? weights.embed_tokens
-                                               : at::empty({config.vocab_size, width}, at::kFloat);
+                                               : at::empty({config.vocab_size, width}, f32);
   return weights;
 }
 

@@ -8,8 +8,8 @@
 namespace plumb {
 
 // f32 weights of the config's shapes, uninitialised; the head is the embedding where the config
-// ties them.
-DecoderWeights allocate_weights(const ModelConfig& config);
+// ties them. On at::kMeta they are shapes without memory.
+DecoderWeights allocate_weights(const ModelConfig& config, at::Device device = at::kCPU);
 
 // A tensor as files hold it: a dense view of one of the decoder's tensors.
 struct FileTensor {

@@ -14,6 +14,7 @@ namespace plumb {
 namespace {
 
 constexpr const char* kHeadName = "lm_head.weight";
+constexpr const char* kScoreName = "score.weight";  // of a reward model, read by load_score
 
 std::string shape_text(at::IntArrayRef shape) {
   std::ostringstream text;
@@ -53,7 +54,7 @@ void read_as_f32(const ShardedModelFiles::Tensor& found, const at::Tensor& desti
   }
 }
 
-void load_tensor(const ShardedModelFiles& files, const FileTensor& wanted) {
+ShardedModelFiles::Tensor find_tensor(const ShardedModelFiles& files, const FileTensor& wanted) {
   const auto found = files.find(wanted.name);
   if (!found) {
     throw Error(files.folder() + ": tensor " + wanted.name + " is missing; config.json asks for " +
@@ -64,7 +65,11 @@ void load_tensor(const ShardedModelFiles& files, const FileTensor& wanted) {
                 shape_text(found->entry->shape) + ", config.json asks for " +
                 shape_text(wanted.view.sizes()));
   }
-  read_as_f32(*found, wanted.view);
+  return *found;
+}
+
+void load_tensor(const ShardedModelFiles& files, const FileTensor& wanted) {
+  read_as_f32(find_tensor(files, wanted), wanted.view);
 }
 
 // Rotary frequencies were saved by transformers before 4.32; they follow from the config.
@@ -72,9 +77,11 @@ bool is_derived(const std::string& name) {
   return name.ends_with(".rotary_emb.inv_freq");
 }
 
-void refuse_unexpected(const ShardedModelFiles& files, const std::vector<FileTensor>& wanted) {
-  std::set<std::string> known{kHeadName};
-  for (const FileTensor& tensor : wanted) {
+// Before memory is taken for what config.json claims.
+void check_names_and_shapes(const ShardedModelFiles& files, const ModelConfig& config) {
+  std::set<std::string> known{kHeadName, kScoreName};
+  for (const FileTensor& tensor : file_tensors(allocate_weights(config, at::kMeta), config)) {
+    find_tensor(files, tensor);
     known.insert(tensor.name);
   }
   for (const std::string& name : files.names()) {
@@ -104,17 +111,29 @@ Decoder load_decoder(const std::string& folder) {
   Decoder decoder;
   decoder.config = read_model_config(folder);
   const ShardedModelFiles files = ShardedModelFiles::open(folder);
-  // Names and shapes are checked before memory is taken for what config.json claims.
+  // A sequence classifier has a score where others have logits; nothing reads its lm_head.
+  if (files.find(kScoreName) && !files.find(kHeadName)) {
+    decoder.config.tie_word_embeddings = true;
+  }
+  check_names_and_shapes(files, decoder.config);
   decoder.weights = allocate_weights(decoder.config);
-  const std::vector<FileTensor> wanted = file_tensors(decoder.weights, decoder.config);
-  refuse_unexpected(files, wanted);
-  for (const FileTensor& tensor : wanted) {
+  for (const FileTensor& tensor : file_tensors(decoder.weights, decoder.config)) {
     load_tensor(files, tensor);
   }
   if (decoder.config.tie_word_embeddings && files.find(kHeadName)) {
     check_tied_head(files, decoder.weights);
   }
   return decoder;
+}
+
+at::Tensor load_score(const std::string& folder) {
+  const ShardedModelFiles files = ShardedModelFiles::open(folder);
+  if (!files.find(kScoreName)) {
+    return {};
+  }
+  at::Tensor score = at::empty({1, read_model_config(folder).hidden_size}, at::kFloat);
+  load_tensor(files, {kScoreName, score});
+  return score;
 }
 
 }  // namespace plumb

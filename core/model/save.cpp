@@ -51,11 +51,26 @@ void check_f16_range(const std::vector<FileTensor>& tensors) {
   }
 }
 
+// As LlamaForSequenceClassification with one label: no lm_head, a score instead.
+void replace_head(const at::Tensor& score, std::vector<FileTensor>& tensors, ModelConfig& config) {
+  std::erase_if(tensors, [](const FileTensor& tensor) { return tensor.name == "lm_head.weight"; });
+  tensors.push_back({"score.weight", score});
+  config.architectures = {"LlamaForSequenceClassification"};
+  config.raw["id2label"] = {{"0", "LABEL_0"}};
+  config.raw["label2id"] = {{"LABEL_0", 0}};
+}
+
 }  // namespace
 
-void save_decoder(const Decoder& decoder, const std::string& folder, SaveDtype dtype) {
+void save_decoder(const Decoder& decoder, const std::string& folder, SaveDtype dtype,
+                  const at::Tensor& score) {
   const FileType type = file_type(dtype);
-  const std::vector<FileTensor> tensors = file_tensors(decoder.weights, decoder.config);
+  std::vector<FileTensor> tensors = file_tensors(decoder.weights, decoder.config);
+  ModelConfig config = decoder.config;
+  config.dtype = type.config_name;
+  if (score.defined()) {
+    replace_head(score, tensors, config);
+  }
   if (dtype == SaveDtype::f16) {
     check_f16_range(tensors);
   }
@@ -66,8 +81,6 @@ void save_decoder(const Decoder& decoder, const std::string& folder, SaveDtype d
                          stream(view, scalar, sink);
                        }});
   }
-  ModelConfig config = decoder.config;
-  config.dtype = type.config_name;
   GenerationConfig generation;
   generation.bos_token_id = config.bos_token_id;
   generation.eos_token_ids = config.eos_token_ids;

@@ -31,15 +31,18 @@ inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
   return counter;
 }
 
+inline std::array<uint32_t, 2> philox_key(uint64_t seed, Stream stream) {
+  return {static_cast<uint32_t>(seed) ^ (static_cast<uint32_t>(stream) * 0x9E3779B9u),
+          static_cast<uint32_t>(seed >> 32)};
+}
+
 // Four words for (seed, stream, id, position). id: sample, tensor or epoch; position: place in it.
 inline std::array<uint32_t, 4> random_words(uint64_t seed, Stream stream, uint64_t id,
                                             uint64_t position) {
   const std::array<uint32_t, 4> counter{static_cast<uint32_t>(position),
                                         static_cast<uint32_t>(position >> 32),
                                         static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)};
-  const uint32_t mixed = static_cast<uint32_t>(stream) * 0x9E3779B9u;
-  return philox4x32(counter,
-                    {static_cast<uint32_t>(seed) ^ mixed, static_cast<uint32_t>(seed >> 32)});
+  return philox4x32(counter, philox_key(seed, stream));
 }
 
 // In [0, 1), 53 bits.

@@ -182,7 +182,7 @@ TEST(Decoder, RowGroupsGoThroughTheirOwnAdapters) {
   EXPECT_GT(max_difference(hidden.narrow(0, 0, n), hidden.narrow(0, n, n)), 1e-3);
 }
 
-TEST(Decoder, ThreadsDoNotChangeABit) {
+TEST(Decoder, RepeatsItsBitsOnTheSameThreads) {
   const Decoder decoder = create_decoder(small_config(), 1);
   const Adapter adapter = random_adapter(decoder.config, all_linears(), 3, 2, at::kFloat);
   std::vector<std::vector<int32_t>> sequences(6, std::vector<int32_t>(60, 7));

@@ -89,12 +89,12 @@ TEST(Dropout, KeepsTheRightShareAndScalesIt) {
 // The mask is a function of the element's place in the packed batch, of seed and of id.
 TEST(Dropout, FollowsThePhiloxOfEachElement) {
   constexpr int64_t kWidth = 7;
-  const at::Tensor x = at::ones({5, kWidth}, at::kDouble);
-  dropout_(x, {0.5, 9, 3, /*first_row=*/11});
-  for (int64_t row = 0; row < 5; ++row) {
+  const at::Tensor x = at::ones({50, kWidth}, at::kDouble);
+  dropout_(x, {0.5, 9, uint64_t{3} << 40 | 3, /*first_row=*/11});
+  for (int64_t row = 0; row < 50; ++row) {
     for (int64_t column = 0; column < kWidth; ++column) {
       const uint64_t element = (11 + row) * kWidth + column;
-      const auto words = random_words(9, Stream::dropout, 3, element / 4);
+      const auto words = random_words(9, Stream::dropout, uint64_t{3} << 40 | 3, element / 4);
       EXPECT_EQ(x[row][column].item<double>(), words[element % 4] >= 0x80000000u ? 2.0 : 0.0);
     }
   }

@@ -59,7 +59,8 @@ Override split(const std::string& key_value) {
     throw Error("'" + key_value + "': an override is key=value, such as train.steps=200",
                 Exit::usage);
   }
-  if (find_invalid_utf8(key_value) != std::string_view::npos) {
+  const bool holds_nul = key_value.find('\0') != std::string::npos;
+  if (holds_nul || find_invalid_utf8(key_value) != std::string_view::npos) {
     throw Error("override '" + key_value.substr(0, equals) + "': not valid UTF-8", Exit::usage);
   }
   const std::string key = key_value.substr(0, equals);

@@ -41,6 +41,10 @@ class TreeBuilder : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     // yaml-cpp tags plain scalars "?" and quoted ones "!".
     if (!tag.empty() && tag != "?" && tag != "!") refuse_tag(mark, tag);
+    // Escapes can make what the text itself may not hold: "\0", and in yaml-cpp "\N" and "\_".
+    if (std::min(find_invalid_utf8(value), value.find('\0')) != std::string::npos) {
+      fail(mark, "a string with an escape that is no character of UTF-8 text");
+    }
     add(scalar(mark, value, tag == "!"));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,

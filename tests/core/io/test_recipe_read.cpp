@@ -167,6 +167,10 @@ TEST(RecipeRead, DepthSizeAndTextAreLimited) {
   EXPECT_THAT(problem("model: " + std::string(1 << 20, 'x')), HasSubstr("at most 1048576"));
   EXPECT_THAT(problem("model: x\ntrain: \xFF"), HasSubstr("r.yaml:2: not UTF-8"));
   EXPECT_THAT(problem(std::string("model: x\0y", 10)), HasSubstr("not UTF-8 text"));
+  EXPECT_THAT(problem("model: \"\\ud800\""), HasSubstr("not valid YAML"));
+  EXPECT_THAT(problem("model: \"\\N\""), HasSubstr("no character of UTF-8"));
+  EXPECT_THAT(problem("model: \"a\\0\""), HasSubstr("no character of UTF-8"));
+  EXPECT_EQ(problem("model: \"\\u00e9\""), "");
   EXPECT_THAT(problem("model: [a\ntrain: b"), HasSubstr("not valid YAML"));
   EXPECT_THAT(problem("model: \"a"), HasSubstr("not valid YAML"));
   EXPECT_THAT(problem("\tmodel: a"), HasSubstr("r.yaml:1"));

@@ -22,7 +22,7 @@ struct RunIdentity {
   int64_t ranks = 1;
   std::string plan_hash;  // of the batch plan: data, order, packing
 };
-RunIdentity run_identity(Comm& comm, const std::string& plan_hash);
+RunIdentity run_identity(const Comm& comm, const std::string& plan_hash);
 
 struct TrainState {
   int64_t step = 0;          // updates (PPO: iterations) made

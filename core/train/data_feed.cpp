@@ -58,12 +58,14 @@ void feed(SupervisedJob& job, const DataFeed& source, const MakeMicroBatch& make
 
 std::string plan_hash(const DataFeed& source) {
   const auto& train = source.data->train;
-  std::string text = "samples " + std::to_string(train.size()) + " batch " +
-                     std::to_string(source.options.batch_size) + " micro " +
-                     std::to_string(source.options.micro_batch_tokens) + " seed " +
-                     std::to_string(source.seed);
-  for (int64_t i = 0; i < train.size(); ++i) text += " " + std::to_string(train.length(i));
-  return hash_hex(text);
+  Hasher hasher;
+  const auto add = [&](int64_t number) { hasher.update(&number, sizeof number); };
+  add(train.size());
+  add(source.options.batch_size);
+  add(source.options.micro_batch_tokens);
+  add(static_cast<int64_t>(source.seed));
+  for (int64_t i = 0; i < train.size(); ++i) add(train.length(i));
+  return hasher.hex();
 }
 
 }  // namespace plumb

@@ -110,7 +110,7 @@ void Progress::update(const ProgressValues& values) {
     if (now - last_print_ < kRedrawSeconds && values.step < total_) return;
     last_print_ = now;
     draw();
-  } else if (style_ == ProgressStyle::lines) {
+  } else if (style_ == ProgressStyle::lines && values.step < total_) {  // finish says the last
     const int64_t tenth = total_ > 0 ? values.step * 10 / total_ : 0;
     if (tenth == last_tenth_ && now - last_print_ < kLineSeconds) return;
     last_tenth_ = tenth;

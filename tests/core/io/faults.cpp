@@ -19,7 +19,8 @@ bool strikes() {
 
 bool fails(bool can_be_interrupted) {
   if (!strikes()) return false;
-  if (active_plan.fault == Fault::short_write) return false;
+  if (active_plan.fault == Fault::short_write || active_plan.fault == Fault::torn_write)
+    return false;
   if (active_plan.fault == Fault::interrupted && !can_be_interrupted) return false;
   errno = active_plan.fault == Fault::interrupted ? EINTR : active_plan.error_number;
   return true;
@@ -30,6 +31,14 @@ int faulty_open(const char* path, int flags, mode_t mode) {
 }
 
 ssize_t faulty_write(int descriptor, const void* bytes, std::size_t count) {
+  if (active_plan.fault == Fault::torn_write) {
+    if (strikes()) return files::kSystemFileOps.write(descriptor, bytes, 1);
+    if (call_count != active_plan.fail_at + 1) {
+      return files::kSystemFileOps.write(descriptor, bytes, count);
+    }
+    errno = active_plan.error_number;
+    return -1;
+  }
   if (active_plan.fault == Fault::short_write) {
     const std::size_t some = strikes() ? std::min<std::size_t>(count, 1) : count;
     return files::kSystemFileOps.write(descriptor, bytes, some);

@@ -6,7 +6,8 @@
 
 namespace plumb {
 
-enum class Fault { error, short_write, interrupted };
+// torn_write: one byte of the n-th call is written and the next call fails.
+enum class Fault { error, short_write, torn_write, interrupted };
 
 struct FaultPlan {
   int fail_at = 0;  // the call that fails, from 1; 0: none

@@ -56,8 +56,8 @@ TEST(AppendLog, AFailedWriteLeavesWholeRecordsAndMayBeTriedAgain) {
   AppendLog log = AppendLog::create(folder.at("log"));
   log.append("one\n");
   {
-    FaultyFiles faults({.fail_at = 1, .error_number = ENOSPC});
-    EXPECT_THAT(error_of([&] { log.append("two\n"); }), HasSubstr("No space left"));
+    FaultyFiles faults({.fail_at = 1, .error_number = ENOSPC, .fault = Fault::torn_write});
+    EXPECT_THAT(error_of([&] { log.append("two\n"); }), HasSubstr("3 bytes still to write"));
   }
   EXPECT_EQ(TempFolder::get(folder.at("log")), "one\n");
   log.append("three\n");

@@ -23,9 +23,9 @@ AddedToken parse_added_token(const JsonView& view, const Normalizer& normalizer)
   token.strips_right = view["rstrip"].boolean();
   token.is_single_word = view["single_word"].boolean();
   token.is_normalized = view["normalized"].boolean();
-  bool begins_at_origin = true;
+  TextPosition position = TextPosition::start;
   token.matched_text =
-      token.is_normalized ? normalize(normalizer, token.content, begins_at_origin) : token.content;
+      token.is_normalized ? normalize(normalizer, token.content, position) : token.content;
   if (token.content.empty()) view.fail("an added token is empty: remove it");
   if (token.matched_text.size() > kMaxTokenBytes) {
     view["content"].fail("an added token has more than 4096 bytes");

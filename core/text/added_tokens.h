@@ -7,6 +7,7 @@
 
 #include "core/text/json_view.h"
 #include "core/text/normalizer.h"
+#include "core/text/tokenizer.h"
 #include "core/text/vocab.h"
 
 namespace plumb::text {
@@ -33,8 +34,6 @@ struct Segment {
   std::size_t end = 0;
   std::int32_t id = kNoToken;
 };
-
-enum class SpecialText { recognised, ordinary };  // what the texts of special tokens are
 
 // Finds tokens: leftmost, and of those the longest.
 class TokenFinder {

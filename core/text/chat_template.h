@@ -37,17 +37,22 @@ std::string_view chat_format_name(ChatFormat format);
 // "chatml, plain, llama2, alpaca, none": for option fields and errors.
 std::vector<std::string> chat_format_names();
 
+// A token of the tokenizer that a piece ends with, when the tokenizer has it.
+enum class TurnToken { none, bos, eos };
+
 struct RenderedPiece {
   std::string text;
-  Role role = Role::markup;  // whose words these are; markup for the template's own text
-  bool is_trained = false;   // the assistant's content and the end of its turn
-  bool is_markup = false;    // the template's text: special tokens are recognised in it
-  bool is_turn_end = false;  // ends an assistant's turn: the tokenizer's EOS, when it has one, goes
-                             // here in place of `text`; without EOS, `text` (possibly empty)
+  Role role = Role::markup;           // whose words these are; markup for the template's own text
+  bool is_trained = false;            // the assistant's content and the end of its turn
+  bool is_markup = false;             // the template's text: special tokens are recognised in it
+  TurnToken token = TurnToken::none;  // comes after `text`; no EOS after a text that is a token
+                                      // itself, as <|im_end|> may be
 };
 
-// Throws Error on no messages, on a system message that is not the first, and on two turns in a
-// row of one role. With `add_generation_prompt` the last piece opens the assistant's turn.
+// Throws Error on no messages; where the format has no place for one, on a system message that is
+// not the first, and (llama2, alpaca) on turns that do not alternate. With `add` the last piece
+// opens the assistant's turn; in `plain` and `llama2` the model then writes the space before its
+// first word.
 enum class GenerationPrompt { omit, add };
 std::vector<RenderedPiece> render(ChatFormat format, std::span<const Message> messages,
                                   GenerationPrompt prompt = GenerationPrompt::omit);
@@ -64,14 +69,16 @@ struct EncodedConversation {
   std::vector<Span> spans;  // cover ids without gaps; neighbours of equal role and training merged
 };
 
-// Begins with the tokenizer's BOS when encode("") of it does. Markup is encoded with encode_plain,
-// what people wrote with encode_literal.
+// Begins with what the tokenizer's post-processor puts before a text (BOS). Markup is encoded as
+// encode_plain does, what people wrote as encode_literal, and pieces after the first as
+// continuations, so decoding gives the rendered text.
 EncodedConversation encode_conversation(const Tokenizer& tokenizer,
                                         std::span<const RenderedPiece> pieces);
 
-// The Jinja text that makes `apply_chat_template` of transformers render the same.
-std::string jinja_of(ChatFormat format);
-// The folder's tokenizer files with jinja_of(format) in tokenizer_config.json.
+// The Jinja text with which apply_chat_template of transformers renders the same text as this
+// format does with this tokenizer.
+std::string jinja_of(ChatFormat format, const Tokenizer& tokenizer);
+// The tokenizer's files with that as `chat_template` of tokenizer_config.json.
 void save_tokenizer_with_template(const Tokenizer& tokenizer, ChatFormat format,
                                   const std::string& folder);
 

@@ -12,7 +12,7 @@ constexpr std::size_t kMaxSteps = 256;
 constexpr const char* kSupported =
     "Sequence, Prepend, Replace, Strip, Lowercase, NFC, NFD, NFKC, NFKD, ByteLevel";
 
-std::string apply(SimpleNormalizer step, std::string text, bool&) {
+std::string apply(SimpleNormalizer step, std::string text, TextPosition&) {
   switch (step) {
     case SimpleNormalizer::nfc:
       return to_form(UnicodeForm::nfc, text);
@@ -30,15 +30,16 @@ std::string apply(SimpleNormalizer step, std::string text, bool&) {
   return text;
 }
 
-std::string apply(const Prepend& step, std::string text, bool&) {
-  return text.empty() ? text : step.text + text;
+std::string apply(const Prepend& step, std::string text, TextPosition& position) {
+  const bool is_wanted = !text.empty() && position != TextPosition::continuation;
+  return is_wanted ? step.text + text : text;
 }
 
-std::string apply(const Replace& step, std::string text, bool&) {
+std::string apply(const Replace& step, std::string text, TextPosition&) {
   return replace_all(step, text);
 }
 
-std::string apply(const Strip& step, std::string text, bool& begins_at_origin) {
+std::string apply(const Strip& step, std::string text, TextPosition& position) {
   std::size_t begin = 0;
   std::size_t content_end = 0;  // after the last character that is no space
   bool is_leading = true;
@@ -52,7 +53,7 @@ std::string apply(const Strip& step, std::string text, bool& begins_at_origin) {
       begin = i;
     }
   }
-  if (begin > 0) begins_at_origin = false;
+  if (begin > 0 && position == TextPosition::start) position = TextPosition::later;
   const std::size_t end = step.right ? std::max(begin, content_end) : text.size();
   return text.substr(begin, end - begin);
 }
@@ -124,11 +125,10 @@ Normalizer parse_normalizer(const JsonView& view) {
   return steps;
 }
 
-std::string normalize(const Normalizer& normalizer, std::string_view text, bool& begins_at_origin) {
+std::string normalize(const Normalizer& normalizer, std::string_view text, TextPosition& position) {
   std::string result(text);
   for (const NormalizerStep& step : normalizer) {
-    result = std::visit(
-        [&](const auto& s) { return apply(s, std::move(result), begins_at_origin); }, step);
+    result = std::visit([&](const auto& s) { return apply(s, std::move(result), position); }, step);
   }
   return result;
 }

@@ -39,7 +39,14 @@ using Normalizer = std::vector<NormalizerStep>;
 
 Normalizer parse_normalizer(const JsonView& view);
 
-// Valid UTF-8 in and out. `begins_at_origin` turns false when the text's first character is cut.
-std::string normalize(const Normalizer& normalizer, std::string_view text, bool& begins_at_origin);
+enum class TextPosition {
+  start,         // the whole input begins here
+  later,         // after an added token of the same input
+  continuation,  // goes on from a text encoded before: nothing is put before it
+};
+
+// Valid UTF-8 in and out. `position` turns from start to later when the text's first character is
+// cut off.
+std::string normalize(const Normalizer& normalizer, std::string_view text, TextPosition& position);
 
 }  // namespace plumb::text

@@ -43,7 +43,7 @@ void rewrite_pieces(PieceList& list, Rewrite rewrite) {
 }
 
 void run(const ByteLevelStep& step, PieceList& list) {
-  if (step.add_prefix_space) {
+  if (step.add_prefix_space && !list.is_continuation) {
     rewrite_pieces(list, [](std::string_view piece, bool, std::string& out) {
       if (!piece.starts_with(' ')) out += ' ';
       out += piece;

@@ -18,7 +18,8 @@ struct Piece {
 
 struct PieceList {
   std::string text;
-  std::vector<Piece> pieces;  // in order, none empty
+  bool is_continuation = false;  // nothing is put before the text (TextPosition)
+  std::vector<Piece> pieces;     // in order, none empty
 
   std::string_view view(const Piece& piece) const {
     return std::string_view(text).substr(piece.begin, piece.end - piece.begin);

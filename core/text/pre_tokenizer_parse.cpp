@@ -30,7 +30,7 @@ void parse_into(const JsonView& view, PreTokenizer& steps) {
         ByteLevelStep{view["add_prefix_space"].boolean(), view.boolean_or("use_regex", true)});
   } else if (type == "Split") {
     steps.emplace_back(SplitStep{parse_finder(view["pattern"]), parse_behavior(view["behavior"]),
-                              view["invert"].boolean()});
+                                 view["invert"].boolean()});
   } else if (type == "CharDelimiterSplit") {
     const Finder what{from_char(view["delimiter"].character()), std::nullopt};
     steps.emplace_back(SplitStep{what, SplitBehavior::removed, false});
@@ -38,7 +38,7 @@ void parse_into(const JsonView& view, PreTokenizer& steps) {
     steps.emplace_back(DigitsStep{view["individual_digits"].boolean()});
   } else if (type == "Punctuation") {
     steps.emplace_back(PunctuationStep{view.has("behavior") ? parse_behavior(view["behavior"])
-                                                         : SplitBehavior::isolated});
+                                                            : SplitBehavior::isolated});
   } else if (type == "Metaspace") {
     steps.emplace_back(parse_metaspace(view));
   } else if (type == "Whitespace") {

@@ -1,9 +1,10 @@
 #include "core/text/tokenizer.h"
 
-#include <xxhash.h>
+#include <algorithm>
 
 #include "core/error.h"
 #include "core/io/files.h"
+#include "core/io/hash.h"
 #include "core/text/tokenizer_parts.h"
 #include "core/text/unicode.h"
 
@@ -16,12 +17,13 @@ constexpr const char* kConfigFile = "tokenizer_config.json";
 constexpr const char* kSpecialMapFile = "special_tokens_map.json";
 constexpr const char* kTemplateFile = "chat_template.jinja";
 
-void encode_model(const TokenizerParts& parts, std::string text, bool begins_input,
+void encode_model(const TokenizerParts& parts, std::string text, text::TextPosition position,
                   std::vector<std::int32_t>& ids) {
   if (text.empty()) return;
   text::PieceList list;
-  list.pieces.push_back({0, text.size(), begins_input});
+  list.pieces.push_back({0, text.size(), position == text::TextPosition::start});
   list.text = std::move(text);
+  list.is_continuation = position == text::TextPosition::continuation;
   text::pre_tokenize(parts.pre_tokenizer, list);
   std::visit(
       [&](const auto& model) {
@@ -30,8 +32,14 @@ void encode_model(const TokenizerParts& parts, std::string text, bool begins_inp
       parts.model);
 }
 
+// What comes before `begin` decides: nothing, part of the same input, or an earlier text.
+text::TextPosition position_at(std::size_t begin, text::TextPosition of_input) {
+  const bool is_later = begin > 0 && of_input == text::TextPosition::start;
+  return is_later ? text::TextPosition::later : of_input;
+}
+
 std::vector<std::int32_t> encode_text(const TokenizerParts& parts, std::string_view input,
-                                      text::SpecialText special) {
+                                      SpecialText special, text::TextPosition input_position) {
   std::string storage;
   const std::string_view valid = text::to_valid(input, storage);
   std::vector<std::int32_t> ids;
@@ -40,15 +48,15 @@ std::vector<std::int32_t> encode_text(const TokenizerParts& parts, std::string_v
       ids.push_back(raw.id);
       continue;
     }
-    bool begins_input = raw.begin == 0;
-    const std::string normalized = text::normalize(
-        parts.normalizer, valid.substr(raw.begin, raw.end - raw.begin), begins_input);
+    text::TextPosition position = position_at(raw.begin, input_position);
+    const std::string normalized =
+        text::normalize(parts.normalizer, valid.substr(raw.begin, raw.end - raw.begin), position);
     for (const text::Segment& segment : parts.normalized_finder->divide(normalized, special)) {
       if (segment.id != text::kNoToken) {
         ids.push_back(segment.id);
       } else {
         encode_model(parts, normalized.substr(segment.begin, segment.end - segment.begin),
-                     begins_input && segment.begin == 0, ids);
+                     position_at(segment.begin, position), ids);
       }
     }
   }
@@ -98,11 +106,21 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
-  return encode_text(*parts_, text, text::SpecialText::recognised);
+  return encode_text(*parts_, text, SpecialText::recognised, text::TextPosition::start);
 }
 
 std::vector<std::int32_t> Tokenizer::encode_literal(std::string_view text) const {
-  return encode_text(*parts_, text, text::SpecialText::ordinary);
+  return encode_text(*parts_, text, SpecialText::ordinary, text::TextPosition::start);
+}
+
+std::vector<std::int32_t> Tokenizer::encode_continuation(std::string_view text,
+                                                         SpecialText special) const {
+  return encode_text(*parts_, text, special, text::TextPosition::continuation);
+}
+
+std::vector<std::int32_t> Tokenizer::prefix_ids() const {
+  const text::Template& pieces = parts_->post_processor;
+  return {pieces.begin(), std::find(pieces.begin(), pieces.end(), text::kSequence)};
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens special) const {
@@ -156,17 +174,7 @@ std::string Tokenizer::jinja_template() const {
 }
 
 std::string Tokenizer::hash() const {
-  XXH3_state_t* state = XXH3_createState();
-  XXH3_128bits_reset(state);
-  XXH3_128bits_update(state, parts_->json.data(), parts_->json.size());
-  XXH3_128bits_update(state, "\0", 1);
-  XXH3_128bits_update(state, parts_->config.data(), parts_->config.size());
-  const XXH128_hash_t digest = XXH3_128bits_digest(state);
-  XXH3_freeState(state);
-  char hex[33];
-  std::snprintf(hex, sizeof hex, "%016llx%016llx", static_cast<unsigned long long>(digest.high64),
-                static_cast<unsigned long long>(digest.low64));
-  return hex;
+  return Hasher().update(parts_->json).update("\0", 1).update(parts_->config).hex();
 }
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, SpecialTokens special)
@@ -193,6 +201,14 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
   files::publish(folder + "/" + kTokenizerFile, parts.json);
   if (!parts.config.empty()) files::publish(folder + "/" + kConfigFile, parts.config);
   for (const auto& [name, bytes] : parts.other_files) files::publish(folder + "/" + name, bytes);
+}
+
+void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
+                       const std::string& folder) {
+  auto parts = std::make_shared<TokenizerParts>(*tokenizer.parts_);
+  parts->config = config;
+  parts->other_files.erase(kTemplateFile);
+  save_tokenizer(Tokenizer(std::move(parts)), folder);
 }
 
 }  // namespace plumb

@@ -16,6 +16,7 @@ namespace plumb {
 struct TokenizerParts;  // core/text/tokenizer_parts.h
 class DecodeStream;     // core/text/decoder.h
 
+enum class SpecialText { recognised, ordinary };  // what the texts of special tokens are
 enum class SpecialTokens { skip, keep };  // what decode does with added tokens that are special
 
 class Tokenizer {
@@ -33,6 +34,12 @@ class Tokenizer {
   std::vector<std::int32_t> encode_plain(std::string_view text) const;
   // As encode_plain, but the texts of special tokens are ordinary text: for what a user wrote.
   std::vector<std::int32_t> encode_literal(std::string_view text) const;
+  // The tokens of a text that goes on from another: no space or mark is put before it, as
+  // SentencePiece-style tokenizers do at the start.
+  std::vector<std::int32_t> encode_continuation(std::string_view text,
+                                                SpecialText special = SpecialText::ordinary) const;
+  // What encode() puts before any text: BOS, or nothing.
+  std::vector<std::int32_t> prefix_ids() const;
 
   // An id without a token decodes to nothing (a model may have more rows than tokens).
   std::string decode(std::span<const std::int32_t> ids,
@@ -55,6 +62,8 @@ class Tokenizer {
  private:
   friend class StreamDecoder;
   friend void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder);
+  friend void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
+                                const std::string& folder);
   explicit Tokenizer(std::shared_ptr<const TokenizerParts> parts) : parts_(std::move(parts)) {}
   std::shared_ptr<const TokenizerParts> parts_;
 };
@@ -84,5 +93,9 @@ std::vector<std::vector<std::int32_t>> encode_many(const Tokenizer& tokenizer,
 
 // Writes the files that load() read, byte for byte.
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder);
+// The same with another tokenizer_config.json, and without a chat_template.jinja, which would
+// override the config's.
+void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
+                       const std::string& folder);
 
 }  // namespace plumb

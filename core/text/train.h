@@ -1,10 +1,12 @@
-// Tokenizers made from a corpus. The result is deterministic (it does not depend on the number of
-// threads) and is written as a `tokenizer.json` that the `tokenizers` package and transformers read
-// with the same ids. BPE merges are those of Hugging Face's BpeTrainer.
+// Tokenizers made from a corpus. The result does not depend on the number of threads, and is
+// written as a `tokenizer.json` that the `tokenizers` package and transformers read with the same
+// ids. BPE merges are those of Hugging Face's BpeTrainer over the same texts.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/text/tokenizer.h"
@@ -12,9 +14,9 @@
 namespace plumb {
 
 enum class TokenizerKind {
-  bpe,   // byte-level BPE with GPT-2's pattern
-  word,  // words, numbers and punctuation, divided at white space; rare words become <unk>
-  character,
+  bpe,        // byte-level BPE with GPT-2's pattern
+  word,       // words, numbers and punctuation; others become <unk>; decoded with spaces between
+  character,  // single characters; others become <unk>
 };
 TokenizerKind parse_tokenizer_kind(std::string_view name, const std::string& source);
 
@@ -30,9 +32,24 @@ struct TokenizerTraining {
   int threads = 0;                          // 0: one a core
 };
 
-// Each file is text; a text's end is a word's end. Texts longer than memory's share are read by
-// lines, as Hugging Face's trainer does: a line, with its newline, is one text.
+// Counts texts as they come, so that the corpus need not be held.
+class TokenizerTrainer {
+ public:
+  explicit TokenizerTrainer(TokenizerTraining options);  // Error on options that cannot hold
+  TokenizerTrainer(TokenizerTrainer&&) noexcept;
+  TokenizerTrainer& operator=(TokenizerTrainer&&) noexcept;
+  ~TokenizerTrainer();
+
+  void add(std::span<const std::string> texts);  // by all threads; each text apart
+  Tokenizer finish();                            // Error when nothing was counted
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 Tokenizer train_tokenizer(const TokenizerTraining& options, std::span<const std::string> texts);
+// Each file is one text. It is read in parts, cut where every pattern cuts anyway.
 Tokenizer train_tokenizer_from_files(const TokenizerTraining& options,
                                      std::span<const std::string> paths);
 

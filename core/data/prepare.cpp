@@ -61,7 +61,7 @@ Json recipe_of_tokens(const DataOptions& options, const Tokenizer& tokenizer, Sa
                      c.chosen, c.rejected, c.margin,     c.answer};
   json["template"] = options.chat_template;
   for (const std::string& name : chat_format_names()) {
-    json["templates"][name] = hash_hex(jinja_of(parse_chat_format(name, "data.template")));
+    json["templates"][name] = jinja_of(parse_chat_format(name, "data.template"), tokenizer);
   }
   json["max_length"] = max_length;
   json["too_long"] = options.too_long;

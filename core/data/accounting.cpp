@@ -68,7 +68,7 @@ std::string Accounting::describe() const {
   out << "\ntokens: " << tokens << ", trained " << trained_tokens << " ("
       << percent(trained_tokens, tokens) << ")";
   if (trained_tokens > 0) {
-    out << "\nsequences that end in a trained EOS: " << percent(ends_trained, sequences);
+    out << "\nsequences whose last trained token is EOS: " << percent(ends_trained, sequences);
   }
   out << "\nrows are " << row_format;
   if (!chat_format.empty()) out << ", template " << chat_format;

@@ -21,7 +21,7 @@ struct Accounting {
   std::int64_t trained_tokens = 0;
   std::int64_t longest_row = 0;     // tokens of one sequence before anything was cut or divided
   std::int64_t longest_sample = 0;  // tokens of all sequences of one sample as stored
-  std::int64_t ends_trained = 0;    // sequences whose last token is the tokenizer's EOS, trained
+  std::int64_t ends_trained = 0;    // sequences whose last trained token is the tokenizer's EOS
   std::string chat_format;          // name of the template used; empty for text
   std::string row_format;           // as in DataOptions::format
 

@@ -15,9 +15,10 @@ enum class TooLong { cut, drop, error };
 struct EncodePlan {
   RowPlan rows;
   const Tokenizer* tokenizer = nullptr;
-  std::vector<std::int32_t> document_start;  // BOS, when the tokenizer puts one before a text
-  std::vector<std::int32_t> document_end;    // EOS, when there is one and documents end with it
-  std::int64_t max_length = 0;               // tokens of a sequence at most; 0: no limit
+  std::vector<std::int32_t>
+      document_start;                      // what the tokenizer puts before a text: BOS, or nothing
+  std::vector<std::int32_t> document_end;  // EOS, when there is one and documents end with it
+  std::int64_t max_length = 0;             // tokens of a sequence at most; 0: no limit
   TooLong too_long = TooLong::cut;
 };
 

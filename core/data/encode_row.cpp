@@ -15,7 +15,9 @@ std::vector<std::int32_t> encode_piece(std::string_view text, const RowWork& wor
                                        const EncodePlan& plan) {
   std::vector<std::int32_t> tokens;
   if (work.is_first_piece) tokens = plan.document_start;
-  const auto ids = plan.tokenizer->encode_plain(text);
+  const auto ids = work.is_first_piece
+                       ? plan.tokenizer->encode_plain(text)
+                       : plan.tokenizer->encode_continuation(text, SpecialText::recognised);
   tokens.insert(tokens.end(), ids.begin(), ids.end());
   if (work.raw.ends_row) {
     tokens.insert(tokens.end(), plan.document_end.begin(), plan.document_end.end());

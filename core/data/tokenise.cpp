@@ -62,9 +62,7 @@ class Pass {
  private:
   void set_document_ends() {
     const Tokenizer& tokenizer = *plan_.tokenizer;
-    const auto around = tokenizer.encode("");
-    const auto bos = tokenizer.bos_id();
-    if (bos && !around.empty() && around.front() == *bos) encode_.document_start = {*bos};
+    encode_.document_start = tokenizer.prefix_ids();
     const auto eos = tokenizer.eos_id();
     if (eos && options_.append_eos) encode_.document_end = {*eos};
   }
@@ -212,17 +210,23 @@ class Pass {
 
   void keep(Sample sample) {
     ++totals_.samples;
-    const auto eos = plan_.tokenizer->eos_id();
     for (const Sequence& sequence : sample.sequences) {
       ++totals_.sequences;
       totals_.trained_tokens += trained_tokens(sequence);
-      const bool is_end_trained = !sequence.spans.empty() && sequence.spans.back().is_trained;
-      const bool is_eos = eos && !sequence.tokens.empty() && sequence.tokens.back() == *eos;
-      totals_.ends_trained += is_end_trained && is_eos ? 1 : 0;
+      totals_.ends_trained += is_end_trained(sequence) ? 1 : 0;
     }
     totals_.tokens += sample.length();
     totals_.longest_sample = std::max(totals_.longest_sample, sample.length());
     add_(sample);
+  }
+
+  // Whether the model learns to stop: the last trained token is EOS.
+  bool is_end_trained(const Sequence& sequence) const {
+    const auto last = std::find_if(sequence.spans.rbegin(), sequence.spans.rend(),
+                                   [](const Span& span) { return span.is_trained; });
+    if (last == sequence.spans.rend()) return false;
+    const auto eos = plan_.tokenizer->eos_id();
+    return eos && sequence.tokens.at(static_cast<std::size_t>(last->end) - 1) == *eos;
   }
 
   void check_labels() const {

@@ -8,7 +8,8 @@ if(CCACHE)
 endif()
 
 # -fPIC everywhere, also in programs: one precompiled header then serves them all.
-add_compile_options(-fPIC -Wall -Wextra -Werror -fpch-preprocess)
+# -Wno-restrict: g++ 12 sees overlaps in std::string's operator+ that are not there (GCC bug 105651).
+add_compile_options(-fPIC -Wall -Wextra -Werror -Wno-restrict -fpch-preprocess)
 if(PLUMB_NATIVE)
   add_compile_options(-march=native)
 endif()
@@ -24,6 +25,9 @@ find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
+if(POLICY CMP0167)
+  cmake_policy(SET CMP0167 OLD)  # Debian's Boost 1.74 has FindBoost only
+endif()
 find_package(Boost REQUIRED COMPONENTS program_options)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)

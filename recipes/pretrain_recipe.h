@@ -7,6 +7,7 @@
 #include "core/data/data_options.h"
 #include "core/train/train_options.h"
 #include "recipes/run_options.h"
+#include "recipes/sample_options.h"
 
 namespace plumb {
 
@@ -69,6 +70,7 @@ struct PretrainRecipe {
   TokenizerOptions tokenizer;
   DataOptions data;
   TrainOptions train;
+  SampleTableOptions samples;
 
   PretrainRecipe() {
     train.optimizer.lr = 3e-4;
@@ -86,6 +88,7 @@ struct PretrainRecipe {
     v("tokenizer", tokenizer, "the tokenizer of a new model");
     v("data", data, "documents: a text column, or .txt files");
     v("train", train, "updates");
+    v("samples", samples, "completions before and after, for the report");
   }
 };
 

@@ -4,6 +4,7 @@
 #include "core/train/train_options.h"
 #include "lora/lora_options.h"
 #include "recipes/run_options.h"
+#include "recipes/sample_options.h"
 
 namespace plumb {
 
@@ -13,6 +14,7 @@ struct SftRecipe {
   LoraOptions lora;
   DataOptions data;
   TrainOptions train;
+  SampleTableOptions samples;
 
   SftRecipe() {
     train.optimizer.lr = 2e-4;
@@ -26,6 +28,7 @@ struct SftRecipe {
     v("lora", lora, "the adapter that is trained");
     v("data", data, "prompt and completion, messages, or instruction columns");
     v("train", train, "updates");
+    v("samples", samples, "completions before and after, for the report");
   }
 };
 

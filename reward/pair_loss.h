@@ -12,7 +12,8 @@ struct PairRewards {
   at::Tensor margin;    // (B) f32; zeros where the data has none
 };
 
-// sum over pairs of -log sigmoid(r_c - r_r - margin) + centering * (r_c + r_r)^2 -> () differentiable.
+// sum over pairs of -log sigmoid(r_c - r_r - margin) + centering * (r_c + r_r)^2 -> ()
+// differentiable.
 at::Tensor pair_loss_sum(const PairRewards& rewards, double centering);
 
 }  // namespace plumb

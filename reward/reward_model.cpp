@@ -12,7 +12,8 @@ at::Tensor head_values(const at::Tensor& hidden, const at::Tensor& score) {
   return hidden.matmul(score.squeeze(0));
 }
 
-at::Tensor last_values(const at::Tensor& hidden, const std::vector<int64_t>& cu_seqlens, const at::Tensor& score) {
+at::Tensor last_values(const at::Tensor& hidden, const std::vector<int64_t>& cu_seqlens,
+                       const at::Tensor& score) {
   const auto B = static_cast<int64_t>(cu_seqlens.size()) - 1;
   auto last = at::empty({B}, at::kLong);
   for (int64_t b = 0; b < B; ++b) last.data_ptr<int64_t>()[b] = cu_seqlens[b + 1] - 1;
@@ -29,7 +30,8 @@ RewardStatistics load_reward_statistics(const std::string& folder) {
   } catch (const nlohmann::json::exception&) {
     throw Error(path + ": must be {\"mean\": number, \"scale\": number}");
   }
-  if (!std::isfinite(statistics.mean) || !(statistics.scale > 0) || !std::isfinite(statistics.scale)) {
+  if (!std::isfinite(statistics.mean) || !(statistics.scale > 0) ||
+      !std::isfinite(statistics.scale)) {
     throw Error(path + ": mean must be finite and scale above 0, got " + json.dump());
   }
   return statistics;

@@ -1,5 +1,6 @@
 #include "reward/score.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -12,7 +13,8 @@ constexpr int64_t kPairsAtOnce = 256;
 
 }  // namespace
 
-std::vector<double> score_sequences(const Scorer& scorer, const std::vector<std::vector<int32_t>>& sequences) {
+std::vector<double> score_sequences(const Scorer& scorer,
+                                    const std::vector<std::vector<int32_t>>& sequences) {
   const at::NoGradGuard no_grad;
   std::vector<int64_t> indices(sequences.size());
   std::iota(indices.begin(), indices.end(), 0);
@@ -41,11 +43,12 @@ double PairScores::accuracy() const {
   return chosen.empty() ? 0.0 : right / static_cast<double>(chosen.size());
 }
 
-PairScores score_pairs(const Scorer& scorer, const Dataset& pairs) {
+PairScores score_pairs(const Scorer& scorer, const Dataset& pairs, int64_t count) {
+  const int64_t total = std::min(count, pairs.size());
   PairScores scores;
-  for (int64_t first = 0; first < pairs.size(); first += kPairsAtOnce) {
+  for (int64_t first = 0; first < total; first += kPairsAtOnce) {
     std::vector<std::vector<int32_t>> sequences;
-    for (int64_t i = first; i < std::min(first + kPairsAtOnce, pairs.size()); ++i) {
+    for (int64_t i = first; i < std::min(first + kPairsAtOnce, total); ++i) {
       auto sample = pairs.sample(i);
       sequences.push_back(std::move(sample.sequences[0].tokens));
       sequences.push_back(std::move(sample.sequences[1].tokens));

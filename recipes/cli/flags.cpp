@@ -91,7 +91,7 @@ std::vector<std::string> parse_flags(const std::vector<std::string>& arguments,
   try {
     const auto parsed = po::command_line_parser(arguments)
                             .options(described)
-                            .positional({})
+
                             .style(rules)
                             .allow_unregistered()
                             .run();

@@ -1,0 +1,21 @@
+// adapter_config.json: what of it matters, read strictly, and the whole of it written.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "lora/lora_options.h"
+
+namespace plumb {
+
+struct PeftConfig {
+  LoraOptions options;
+  std::string base_model;
+  bool has_score = false;  // task SEQ_CLS with modules_to_save ["score"]
+};
+
+// Refuses, by key and value, what would change the mathematics: another peft_type, DoRA, trained
+// biases, rank or alpha patterns.
+PeftConfig read_peft_config(const std::string& folder);
+void write_peft_config(const PeftConfig& config, const std::string& folder);
+
+}  // namespace plumb

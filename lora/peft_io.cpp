@@ -1,0 +1,130 @@
+#include "lora/peft_io.h"
+
+#include <map>
+#include <set>
+
+#include "core/error.h"
+#include "core/io/files.h"
+#include "core/io/safetensors.h"
+#include "core/model/tensor_files.h"
+#include "lora/linears.h"
+#include "lora/peft_config.h"
+
+namespace plumb {
+namespace {
+
+const std::string kPrefix = "base_model.model.";
+const std::string kScore = kPrefix + "score.weight";
+
+std::string weights_path(const std::string& folder) {
+  return folder + "/adapter_model.safetensors";
+}
+
+std::string tensor_name(int64_t layer, Linear linear, const char* which) {
+  return kPrefix + "model.layers." + std::to_string(layer) + "." + module_path(linear) + "." +
+         which + ".weight";
+}
+
+at::Tensor read_f32(const SafetensorsFile& file, const TensorEntry& entry) {
+  auto tensor = at::empty(entry.shape, at::kFloat);
+  read_f32_into(file, entry, tensor);
+  return tensor;
+}
+
+at::Tensor read_score(const SafetensorsFile& file, int64_t C) {
+  const auto* entry = file.find(kScore);
+  if (entry == nullptr)
+    throw Error(file.path() + ": " + kScore + ": is missing, though modules_to_save names score");
+  if (entry->shape != std::vector<int64_t>{1, C}) {
+    throw Error(file.path() + ": " + kScore + ": must be " + shape_text({1, C}) +
+                " for this base, got " + shape_text(entry->shape));
+  }
+  return read_f32(file, *entry);
+}
+
+void check_values(const PeftAdapter& peft, const std::string& folder, UntrainedAdapter untrained) {
+  bool any_update = false;
+  auto tensors = parameters(peft.adapter);
+  if (peft.score.defined()) tensors.push_back({"score", peft.score});
+  for (const auto& [name, tensor] : tensors) {
+    if (!at::isfinite(tensor).all().item<bool>()) {
+      throw Error(
+          folder + ": " + name + " holds a value that is not finite; the adapter is not written",
+          Exit::non_finite);
+    }
+    const bool is_b = name.ends_with("lora_B");
+    any_update = any_update || (is_b && tensor.ne(0).any().item<bool>());
+  }
+  if (!any_update && untrained == UntrainedAdapter::refuse) {
+    throw Error(folder +
+                ": every lora_B is zero, so the adapter would change nothing; it is not written");
+  }
+}
+
+}  // namespace
+
+bool is_adapter_folder(const std::string& folder) {
+  return files::exists(folder + "/adapter_config.json");
+}
+
+PeftAdapter load_peft(const std::string& folder, const ModelConfig& config) {
+  const auto peft_config = read_peft_config(folder);
+  const auto file = SafetensorsFile::open(weights_path(folder));
+  PeftAdapter peft;
+  peft.options = peft_config.options;
+  peft.base_model = peft_config.base_model;
+  peft.adapter.scale = lora_scale(peft.options);
+  peft.adapter.dropout = peft.options.dropout;
+  peft.adapter.layers.resize(config.num_hidden_layers);
+
+  std::set<std::string> known = {kScore};
+  bool any = false;
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    for (const Linear linear : kLinears) {
+      const auto a_name = tensor_name(layer, linear, "lora_A");
+      const auto b_name = tensor_name(layer, linear, "lora_B");
+      known.insert({a_name, b_name});
+      const auto* a = file.find(a_name);
+      const auto* b = file.find(b_name);
+      if (a == nullptr && b == nullptr) continue;
+      LowRank pair{a ? read_f32(file, *a) : at::Tensor(), b ? read_f32(file, *b) : at::Tensor()};
+      try {
+        check_adapter_shape(config, layer, linear, pair);
+      } catch (const Error& error) {
+        throw Error(file.path() + ": " + error.what());
+      }
+      peft.adapter.layers[layer][static_cast<int>(linear)] = pair;
+      any = true;
+    }
+  }
+  for (const auto& entry : file.entries()) {
+    if (!known.contains(entry.name)) {
+      throw Error(file.path() + ": " + entry.name + " belongs to no linear of this base (" +
+                  std::to_string(config.num_hidden_layers) + " layers, " + config.model_type +
+                  "): the adapter was made for another one");
+    }
+  }
+  if (!any) throw Error(file.path() + ": holds no lora_A or lora_B");
+  if (peft_config.has_score) peft.score = read_score(file, config.hidden_size);
+  return peft;
+}
+
+void save_peft(const PeftAdapter& peft, const ModelConfig& config, const std::string& folder,
+               UntrainedAdapter untrained) {
+  check_values(peft, folder, untrained);
+  files::create_directories(folder);
+  std::vector<TensorSource> tensors;
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    for (const Linear linear : kLinears) {
+      const LowRank& pair = peft.adapter.at(layer, linear);
+      if (!pair.defined()) continue;
+      tensors.push_back(tensor_source({tensor_name(layer, linear, "lora_A"), pair.a}));
+      tensors.push_back(tensor_source({tensor_name(layer, linear, "lora_B"), pair.b}));
+    }
+  }
+  if (peft.score.defined()) tensors.push_back(tensor_source({kScore, peft.score}));
+  write_safetensors(weights_path(folder), tensors, {{"format", "pt"}});
+  write_peft_config({peft.options, peft.base_model, peft.score.defined()}, folder);
+}
+
+}  // namespace plumb

@@ -1,0 +1,61 @@
+// Completes prompts.
+//   plumb generate MODEL --prompt "Once upon a time" --greedy
+#include <iostream>
+
+#include "core/error.h"
+#include "recipes/job.h"
+#include "recipes/job_entries.h"
+#include "recipes/prompts.h"
+
+namespace plumb {
+namespace {
+
+const char* finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::eos:
+      return "eos";
+    case Finish::stop_string:
+      return "stop";
+    case Finish::length:
+      return "length";
+  }
+  return "";
+}
+
+Json completion_json(const Completion& completion, const Tokenizer& tokenizer) {
+  return {{"text", tokenizer.decode(completion.ids)},
+          {"ids", completion.ids},
+          {"logprobs", completion.logprobs},
+          {"finish", finish_name(completion.finish)}};
+}
+
+void print(const std::vector<Prompt>& prompts, const std::vector<Completion>& completions,
+           const Tokenizer& tokenizer, int64_t samples) {
+  for (size_t i = 0; i < completions.size(); ++i) {
+    const auto& prompt = prompts[i / static_cast<size_t>(samples)];
+    if (completions.size() > 1) std::cout << (i ? "\n" : "") << "--- " << i + 1 << "\n";
+    std::cout << prompt.shown << tokenizer.decode(completions[i].ids) << "\n";
+  }
+}
+
+}  // namespace
+
+void run_generate(const GenerateOptions& options) {
+  choose_device(options.use.device, options.use.threads, 1);
+  const auto model = open_model(options.model, options.use.adapter);
+  const auto prompts = read_prompts(options, model.tokenizer);
+  const auto task = generate_task(options, model);
+
+  std::vector<GenerateRequest> requests;
+  for (const auto& prompt : prompts) {
+    for (int64_t s = 0; s < options.samples; ++s) requests.push_back({prompt.ids, requests.size()});
+  }
+  const auto completions = generate(task, requests);
+  if (!options.use.json) return print(prompts, completions, model.tokenizer, options.samples);
+  Json list = Json::array();
+  for (const auto& completion : completions)
+    list.push_back(completion_json(completion, model.tokenizer));
+  std::cout << Json{{"completions", list}}.dump() << "\n";
+}
+
+}  // namespace plumb

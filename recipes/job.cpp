@@ -1,0 +1,138 @@
+#include "recipes/job.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <thread>
+
+#include "core/error.h"
+#include "core/io/files.h"
+#include "core/log.h"
+#include "core/train/human.h"
+#include "core/train/report.h"
+#include "core/train/run_folder.h"
+#include "core/train/signals.h"
+
+namespace plumb {
+namespace {
+
+// Rank 0 may need long for data that others wait for; no collective is under way meanwhile.
+constexpr double kPrepareSeconds = 6 * 3600;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+RunMode mode_of(const JobFlags& flags) {
+  if (flags.resume && flags.overwrite)
+    throw Error("--resume and --overwrite exclude each other", Exit::usage);
+  return flags.resume ? RunMode::resume : flags.overwrite ? RunMode::overwrite : RunMode::fresh;
+}
+
+}  // namespace
+
+Json metrics_json(const Metrics& metrics) {
+  Json json = Json::object();
+  for (const auto& [name, value] : metrics) json[name] = value;
+  return json;
+}
+
+void choose_device(const std::string& device, int64_t threads, int64_t ranks_here) {
+  if (device == "cuda") {
+    throw Error("device cuda: libplumb_cuda.so is not part of this build; use --device cpu",
+                Exit::usage);
+  }
+  const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  const int64_t share = std::max<int64_t>(1, cores / std::max<int64_t>(1, ranks_here));
+  at::set_num_threads(static_cast<int>(threads > 0 ? threads : share));
+}
+
+Job::Job(const std::string& name, const RunOptions& run, const JobFlags& flags,
+         const std::string& recipe_yaml)
+    : name_(name), run_(run), flags_(flags), recipe_yaml_(recipe_yaml), started_(now()) {
+  const auto env = RankEnv::from_environment();
+  choose_device(run.device, run.threads, run.ranks > 1 ? run.ranks : env.world_size);
+  if (flags.quiet || env.rank > 0) log::set_level(log::Level::warning);
+  install_stop_handlers();
+  comm_ = Comm::create(env);
+  std::string problem;
+  Exit code = Exit::failed;
+  if (comm_->is_main()) {
+    try {
+      open_folder(recipe_yaml);
+    } catch (const Error& error) {
+      problem = error.what();
+      code = error.code;
+      if (comm_->world_size() == 1) throw;
+    }
+  }
+  // Every rank ends for the same reason; the message is rank 0's alone.
+  const bool failed = comm_->any(!problem.empty());
+  if (failed) throw Error(problem.empty() ? "rank 0 could not open the run folder" : problem, code);
+  finished_ = comm_->any(finished_);
+}
+
+void Job::open_folder(const std::string& recipe_yaml) {
+  const std::string result = run_.out + "/result.json";
+  finished_ = flags_.resume && files::exists(result);
+  if (finished_) {
+    log::info(name_ + ": " + run_.out + " holds a finished run; nothing is left to do");
+    return;
+  }
+  open_run_folder(run_.out, mode_of(flags_), recipe_yaml);
+}
+
+PreparedData Job::prepare(const DataNeed& need, const Tokenizer& tokenizer) {
+  const auto telling = flags_.quiet || !comm_->is_main() ? Telling::quiet : Telling::progress;
+  comm_->set_phase("data");
+  if (comm_->world_size() == 1) {
+    auto data = prepare_data(need, tokenizer, telling);
+    write_data_accounting(run_.out, data.accounting().to_json());
+    return data;
+  }
+  comm_->set_timeout(kPrepareSeconds);
+  if (comm_->is_main()) {
+    write_data_accounting(run_.out, prepare_data(need, tokenizer, telling).accounting().to_json());
+  }
+  comm_->barrier();
+  comm_->set_timeout(CommOptions().timeout_seconds);
+  return prepare_data(need, tokenizer, Telling::quiet);
+}
+
+RunContext& Job::begin(int64_t total_steps, const std::string& plan_hash) {
+  const auto identity = run_identity(*comm_, plan_hash);
+  if (flags_.resume) {
+    if (const auto folder = latest_checkpoint(run_.out)) {
+      checkpoint_ = load_checkpoint(*folder);
+      check_resumable(*checkpoint_, recipe_yaml_, identity);
+      log::info(name_ + ": going on from " + *folder);
+    }
+  }
+  const bool writes = comm_->is_main();
+  log_ = !writes       ? RunLog::none()
+         : checkpoint_ ? RunLog::resume(run_.out, checkpoint_->state.logs)
+                       : RunLog::create(run_.out);
+  const auto style = flags_.quiet || !writes ? ProgressStyle::quiet : ProgressStyle::automatic;
+  progress_ = std::make_unique<Progress>(name_, total_steps, style,
+                                         checkpoint_ ? checkpoint_->state.step : 0);
+  TrainState state;
+  state.seed = seed();
+  state.identity = identity;
+  context_.reset(new RunContext{*comm_, *log_, *progress_, run_.out, recipe_yaml_, state});
+  return *context_;
+}
+
+void Job::finish(Json result, const std::string& report_title) {
+  if (progress_) progress_->finish();
+  comm_->barrier();
+  if (!comm_->is_main()) return;
+  if (log_) log_->sync();
+  result["job"] = name_;
+  result["seconds"] = now() - started_;
+  result["peak_memory_bytes"] = peak_memory_bytes();
+  write_report(run_.out + "/report.html", report_title, {{report_title, run_.out}});
+  files::publish(run_.out + "/result.json", result.dump(2) + "\n");
+  if (!flags_.quiet) log::info(summary_line(name_, now() - started_, run_.out));
+}
+
+}  // namespace plumb

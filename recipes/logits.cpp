@@ -1,0 +1,72 @@
+// Logits at every position, for inspection and for comparing with other tools.
+//   plumb logits MODEL --ids "1 403 407" --json
+#include <iostream>
+
+#include "core/error.h"
+#include "recipes/common/parse_ids.h"
+#include "recipes/job.h"
+#include "recipes/job_entries.h"
+#include "recipes/use_model.h"
+
+namespace plumb {
+namespace {
+
+std::vector<int32_t> wanted_ids(const LogitsOptions& options, const UsedModel& model) {
+  if (options.ids.empty() == options.text.empty())
+    throw Error("plumb logits takes either --ids or --text", Exit::usage);
+  auto ids = options.ids.empty() ? model.tokenizer.encode(options.text) : parse_ids(options.ids);
+  if (ids.empty()) throw Error("no ids to read", Exit::usage);
+  const ModelConfig& config = model.decoder->config;
+  for (const int32_t id : ids) {
+    if (id >= config.vocab_size) {
+      throw Error("ids: " + std::to_string(id) + " is outside the vocabulary of " +
+                      std::to_string(config.vocab_size),
+                  Exit::usage);
+    }
+  }
+  if (static_cast<int64_t>(ids.size()) > config.max_position_embeddings) {
+    throw Error("ids: " + std::to_string(ids.size()) +
+                    " tokens, more than the model's context of " +
+                    std::to_string(config.max_position_embeddings),
+                Exit::usage);
+  }
+  return ids;
+}
+
+void print_likeliest(const at::Tensor& logits, const std::vector<int32_t>& ids,
+                     const Tokenizer& tokenizer) {
+  constexpr int64_t kShown = 5;
+  const auto logprobs = logits.log_softmax(-1);
+  const auto [values, indices] = logprobs.topk(std::min(kShown, logits.size(1)));
+  for (int64_t t = 0; t < logits.size(0); ++t) {
+    std::cout << t << "\t" << Json(tokenizer.id_to_token(ids[t])).dump() << "\t->";
+    for (int64_t k = 0; k < values.size(1); ++k) {
+      const auto id = static_cast<int32_t>(indices[t][k].item<int64_t>());
+      std::cout << "  " << Json(tokenizer.id_to_token(id)).dump() << " "
+                << values[t][k].item<float>();
+    }
+    std::cout << "\n";
+  }
+}
+
+}  // namespace
+
+void run_logits(const LogitsOptions& options) {
+  choose_device(options.use.device, options.use.threads, 1);
+  const auto model = open_model(options.model, options.use.adapter);
+  const auto ids = wanted_ids(options, model);
+  const at::NoGradGuard no_grad;
+  const auto batch = pack({ids});
+  ForwardOptions forward;
+  if (model.adapter() != nullptr) forward.adapters = {{0, batch.num_rows(), model.adapter()}};
+  const auto logits = model.decoder->logits(model.decoder->hidden(batch, forward));  // (T, V)
+  if (!options.use.json) return print_likeliest(logits, ids, model.tokenizer);
+  Json rows = Json::array();
+  for (int64_t t = 0; t < logits.size(0); ++t) {
+    const float* row = logits.const_data_ptr<float>() + t * logits.size(1);
+    rows.push_back(std::vector<float>(row, row + logits.size(1)));
+  }
+  std::cout << Json{{"logits", rows}}.dump() << "\n";
+}
+
+}  // namespace plumb

@@ -1,0 +1,74 @@
+#include "recipes/new_model.h"
+
+#include "core/error.h"
+#include "core/io/files.h"
+#include "core/log.h"
+#include "core/text/train.h"
+
+namespace plumb {
+namespace {
+
+TokenizerTraining training_options(const PretrainRecipe& recipe) {
+  const TokenizerOptions& options = recipe.tokenizer;
+  TokenizerTraining training;
+  training.kind = parse_tokenizer_kind(options.kind, "tokenizer.kind");
+  training.vocab_size = options.vocab_size;
+  training.min_frequency = options.min_frequency;
+  training.bos_token = options.bos_token;
+  training.eos_token = options.eos_token;
+  training.special_tokens = options.special_tokens;
+  training.model_max_length = recipe.architecture.max_position_embeddings;
+  training.threads = static_cast<int>(recipe.run.threads);
+  return training;
+}
+
+ModelConfig new_config(const ArchitectureOptions& shape, const Tokenizer& tokenizer) {
+  if (shape.hidden_size % shape.num_attention_heads != 0) {
+    throw Error("architecture.num_attention_heads: must divide hidden_size " +
+                    std::to_string(shape.hidden_size) + ", got " +
+                    std::to_string(shape.num_attention_heads),
+                Exit::usage);
+  }
+  ModelConfig config;
+  config.vocab_size = tokenizer.vocab_size();
+  config.hidden_size = shape.hidden_size;
+  config.intermediate_size = shape.intermediate_size;
+  config.num_hidden_layers = shape.num_hidden_layers;
+  config.num_attention_heads = shape.num_attention_heads;
+  config.num_key_value_heads = shape.num_key_value_heads;
+  config.head_dim = shape.hidden_size / shape.num_attention_heads;
+  config.max_position_embeddings = shape.max_position_embeddings;
+  config.rope_theta = shape.rope_theta;
+  config.initializer_range = shape.initializer_range;
+  config.tie_word_embeddings = shape.tie_word_embeddings;
+  config.bos_token_id = tokenizer.bos_id();
+  if (const auto eos = tokenizer.eos_id()) config.eos_token_ids = {*eos};
+  config.pad_token_id = tokenizer.pad_id();
+  check_model_config(config, "architecture");
+  return config;
+}
+
+}  // namespace
+
+Tokenizer pretrain_tokenizer(const PretrainRecipe& recipe, Job& job) {
+  if (!recipe.tokenizer.path.empty()) return Tokenizer::load(recipe.tokenizer.path);
+  if (!recipe.model.path.empty()) return Tokenizer::load(recipe.model.path);
+  const std::string folder = job.folder() + "/tokenizer";
+  if (job.comm().is_main() && !files::exists(folder + "/tokenizer.json")) {
+    const auto trained = train_tokenizer_from_files(training_options(recipe), recipe.data.path);
+    files::create_directories(folder);
+    save_tokenizer(trained, folder);
+    log::info("tokenizer: trained " + recipe.tokenizer.kind + " with " +
+              std::to_string(trained.vocab_size()) + " tokens, " + folder);
+  }
+  job.comm().barrier();
+  return Tokenizer::load(folder);
+}
+
+Decoder pretrain_decoder(const PretrainRecipe& recipe, const Tokenizer& tokenizer) {
+  if (!recipe.model.path.empty()) return load_decoder(recipe.model.path);
+  return create_decoder(new_config(recipe.architecture, tokenizer),
+                        static_cast<uint64_t>(recipe.run.seed));
+}
+
+}  // namespace plumb

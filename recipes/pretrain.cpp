@@ -1,0 +1,48 @@
+// Next-token training on text, from scratch or from a model.
+//   plumb pretrain recipes/pretrain.yaml data.path=corpus.txt
+#include "recipes/job.h"
+#include "recipes/job_entries.h"
+#include "recipes/new_model.h"
+#include "recipes/sample_table.h"
+#include "recipes/trainable.h"
+#include "sft/next_token_job.h"
+
+namespace plumb {
+
+void run_pretrain(const PretrainRecipe& recipe, const JobFlags& flags) {
+  Job job("pretrain", recipe.run, flags, resolved(recipe));
+  if (job.is_finished()) return;
+
+  // data: documents -> windows of tokens that never see one another
+  const auto tokenizer = pretrain_tokenizer(recipe, job);
+  Trainable model{pretrain_decoder(recipe, tokenizer), std::nullopt, {}};
+  const auto data =
+      job.prepare(data_need(recipe, model.decoder.config.max_position_embeddings), tokenizer);
+
+  // model: every weight is trained
+  AdamW optimizer(model.parameters(), recipe.train.optimizer);
+  const DataFeed source{&data, &job.comm(), recipe.train, job.seed()};
+  const auto supervised = next_token_job("pretrain", {&model.decoder, nullptr}, source);
+
+  // trainer
+  RunContext& context = job.begin(supervised.total_steps, plan_hash(source));
+  if (job.checkpoint()) restore(*job.checkpoint(), optimizer, context);
+  const SampleTable samples(recipe.samples, data, tokenizer);
+  const auto generator =
+      sample_task(model.decoder, nullptr, model.decoder.config.eos_token_ids, job.seed());
+  if (job.comm().is_main() && context.state.step == 0) samples.record(job.log(), 0, generator);
+  const auto result = train(supervised, recipe.train, optimizer, context);
+  if (job.comm().is_main()) samples.record(job.log(), result.step, generator);
+
+  // export
+  std::string written;
+  if (job.comm().is_main())
+    written = save_trainable(model, tokenizer, recipe.model.path, job.folder());
+  job.finish({{"written", written},
+              {"steps", result.step},
+              {"train", metrics_json(result.last_train)},
+              {"eval", metrics_json(result.last_eval)}},
+             "Pretraining");
+}
+
+}  // namespace plumb

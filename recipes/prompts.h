@@ -1,0 +1,29 @@
+// Flags of generate and chat -> prompts as token ids, and how they are to be completed.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/generate.h"
+#include "core/text/chat_template.h"
+#include "recipes/use_model.h"
+#include "recipes/use_options.h"
+
+namespace plumb {
+
+struct Prompt {
+  std::string shown;  // what the user gave, printed before the completion; empty for a chat turn
+  std::vector<int32_t> ids;
+};
+
+// --prompt and --prompts, put into a chat turn where --template asks for one; without either, the
+// tokenizer's start token alone.
+std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer& tokenizer);
+
+// The format that --template names; nothing for "none".
+std::optional<ChatFormat> chosen_format(const GenerateOptions& options, const Tokenizer& tokenizer);
+
+GenerateTask generate_task(const GenerateOptions& options, const UsedModel& model);
+
+}  // namespace plumb

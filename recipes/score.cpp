@@ -1,0 +1,83 @@
+// Rewards of texts, or of preference pairs.
+//   plumb score MODEL --reward out/reward/adapter --data pairs.jsonl --json
+#include "reward/score.h"
+
+#include <iostream>
+
+#include "core/error.h"
+#include "recipes/job.h"
+#include "recipes/job_entries.h"
+#include "recipes/use_model.h"
+
+namespace plumb {
+namespace {
+
+UsedModel open_scored(const ScoreOptions& options) {
+  if (!options.reward.empty() && !options.use.adapter.empty()) {
+    throw Error("plumb score takes --reward or --adapter, not both", Exit::usage);
+  }
+  const auto& adapter = options.reward.empty() ? options.use.adapter : options.reward;
+  auto model = open_model(options.model, adapter);
+  if (!model.score.defined()) {
+    throw Error((adapter.empty() ? options.model : adapter) +
+                    ": holds no scalar head; give --reward a reward model made by plumb reward",
+                Exit::usage);
+  }
+  return model;
+}
+
+void normalise(std::vector<double>& scores, const RewardStatistics& statistics) {
+  for (double& score : scores) score = (score - statistics.mean) / statistics.scale;
+}
+
+void score_pair_file(const ScoreOptions& options, const UsedModel& model, const Scorer& scorer) {
+  DataNeed need;
+  need.kind = SampleKind::preference;
+  need.data.path = options.data;
+  need.data.chat_template = options.chat_template;
+  need.data.too_long = "error";
+  need.context = model.decoder->config.max_position_embeddings;
+  need.run.threads = options.use.threads;
+  const auto data = prepare_data(need, model.tokenizer, Telling::quiet);
+  auto scores = score_pairs(scorer, data.train, data.train.size());
+  const double accuracy = scores.accuracy();
+  if (options.normalise) {
+    normalise(scores.chosen, model.statistics);
+    normalise(scores.rejected, model.statistics);
+  }
+  if (options.use.json) {
+    std::cout << Json{{"accuracy", accuracy},
+                      {"chosen", scores.chosen},
+                      {"rejected", scores.rejected}}
+                     .dump()
+              << "\n";
+    return;
+  }
+  for (size_t i = 0; i < scores.chosen.size(); ++i)
+    std::cout << scores.chosen[i] << "\t" << scores.rejected[i] << "\n";
+  std::cout << "accuracy " << accuracy << " over " << scores.chosen.size() << " pairs\n";
+}
+
+}  // namespace
+
+void run_score(const ScoreOptions& options) {
+  choose_device(options.use.device, options.use.threads, 1);
+  if (options.text.empty() == options.data.empty()) {
+    throw Error("plumb score takes either --text or --data", Exit::usage);
+  }
+  const auto model = open_scored(options);
+  const Scorer scorer{model.decoder.get(), model.adapter(), model.score,
+                      options.micro_batch_tokens};
+  if (!options.data.empty()) return score_pair_file(options, model, scorer);
+  std::vector<std::vector<int32_t>> sequences;
+  for (const auto& text : options.text) sequences.push_back(model.tokenizer.encode(text));
+  auto scores = score_sequences(scorer, sequences);
+  if (options.normalise) normalise(scores, model.statistics);
+  if (options.use.json) {
+    std::cout << Json{{"scores", scores}}.dump() << "\n";
+    return;
+  }
+  for (const double score : scores) std::cout << score << "\n";
+}
+
+}  // namespace plumb

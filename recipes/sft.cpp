@@ -1,0 +1,48 @@
+// Supervised fine-tuning, all weights or LoRA.
+//   plumb sft recipes/sft.yaml model.path=MODEL data.path=train.jsonl
+#include "recipes/job.h"
+#include "recipes/job_entries.h"
+#include "recipes/sample_table.h"
+#include "recipes/trainable.h"
+#include "sft/next_token_job.h"
+
+namespace plumb {
+
+void run_sft(const SftRecipe& recipe, const JobFlags& flags) {
+  Job job("sft", recipe.run, flags, resolved(recipe));
+  if (job.is_finished()) return;
+
+  // data: rows -> tokens with the assistant's turns marked
+  const auto tokenizer = Tokenizer::load(recipe.model.path);
+  auto model = load_trainable(recipe.model, recipe.lora, job.seed());
+  const auto data =
+      job.prepare(data_need(recipe, model.decoder.config.max_position_embeddings), tokenizer);
+
+  // model: a frozen base with an adapter, or all weights
+  AdamW optimizer(model.parameters(), recipe.train.optimizer);
+  const DataFeed source{&data, &job.comm(), recipe.train, job.seed()};
+  const auto supervised = next_token_job("sft", {&model.decoder, model.adapter()}, source);
+
+  // trainer
+  RunContext& context = job.begin(supervised.total_steps, plan_hash(source));
+  if (job.checkpoint()) restore(*job.checkpoint(), optimizer, context);
+  const SampleTable samples(recipe.samples, data, tokenizer);
+  const auto generator =
+      sample_task(model.decoder, model.adapter(),
+                  eos_ids_of(recipe.model.path, model.decoder.config, tokenizer), job.seed());
+  if (job.comm().is_main() && context.state.step == 0) samples.record(job.log(), 0, generator);
+  const auto result = train(supervised, recipe.train, optimizer, context);
+  if (job.comm().is_main()) samples.record(job.log(), result.step, generator);
+
+  // export
+  std::string written;
+  if (job.comm().is_main())
+    written = save_trainable(model, tokenizer, recipe.model.path, job.folder());
+  job.finish({{"written", written},
+              {"steps", result.step},
+              {"train", metrics_json(result.last_train)},
+              {"eval", metrics_json(result.last_eval)}},
+             "Supervised fine-tuning");
+}
+
+}  // namespace plumb

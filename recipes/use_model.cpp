@@ -1,0 +1,62 @@
+#include "recipes/use_model.h"
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/io/files.h"
+#include "lora/peft_config.h"
+
+namespace plumb {
+
+UsedModel open_model(const std::string& folder, const std::string& adapter_folder) {
+  if (is_adapter_folder(folder)) {
+    throw Error(folder + ": is an adapter; give its base as MODEL and this folder as --adapter",
+                Exit::usage);
+  }
+  UsedModel model{folder,
+                  std::make_shared<const Decoder>(load_decoder(folder)),
+                  Tokenizer::load(folder),
+                  std::nullopt,
+                  load_score(folder),
+                  load_reward_statistics(folder)};
+  if (!adapter_folder.empty()) {
+    model.peft = load_peft(adapter_folder, model.decoder->config);
+    if (model.peft->score.defined()) {
+      model.score = model.peft->score;
+      model.statistics = load_reward_statistics(adapter_folder);
+    }
+  }
+  return model;
+}
+
+UsedModel open_reward_model(const std::string& folder, const KnownBase& base) {
+  UsedModel model = [&] {
+    if (!is_adapter_folder(folder)) return open_model(folder, "");
+    const auto config = read_peft_config(folder);
+    if (base.decoder &&
+        (config.base_model.empty() || same_folder(config.base_model, base.folder))) {
+      UsedModel shared{
+          base.folder, base.decoder, *base.tokenizer, load_peft(folder, base.decoder->config), {},
+          {}};
+      shared.score = shared.peft->score;
+      shared.statistics = load_reward_statistics(folder);
+      return shared;
+    }
+    if (!files::exists(config.base_model)) {
+      throw Error(folder + "/adapter_config.json: base_model_name_or_path '" + config.base_model +
+                  "' is not here; put the base there, or edit the path");
+    }
+    return open_model(config.base_model, folder);
+  }();
+  if (!model.score.defined()) {
+    throw Error(folder + ": holds no scalar head (score.weight); train one with plumb reward");
+  }
+  return model;
+}
+
+bool same_folder(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return a == b || std::filesystem::equivalent(a, b, error);
+}
+
+}  // namespace plumb

@@ -203,6 +203,27 @@ TEST(Decoder, RepeatsItsBitsOnTheSameThreads) {
   EXPECT_TRUE(all_close(one, two, 1e-4, 1e-5));
 }
 
+// Draws of dropout are keyed by (seed, step): a step repeats its own, the next has others, and
+// without a key (evaluation, generation) there are none.
+TEST(Decoder, DropoutFollowsSeedAndStep) {
+  const Decoder decoder = create_decoder(small_config(), 1);
+  Adapter adapter = random_adapter(decoder.config, all_linears(), 3, 2, at::kFloat);
+  const PackedBatch batch = pack({{1, 2, 3, 4}, {5, 6}});
+  const at::NoGradGuard no_grad;
+  const auto run = [&](std::optional<DropoutKey> key) {
+    return decoder.hidden(batch, {{{0, batch.num_rows(), &adapter}}, key});
+  };
+  const at::Tensor plain = run(std::nullopt);
+  EXPECT_TRUE(same_bits(run(DropoutKey{1, 1}), plain));  // this adapter drops nothing
+  adapter.dropout = 0.3;
+  EXPECT_TRUE(same_bits(run(std::nullopt), plain));
+  const at::Tensor first = run(DropoutKey{1, 1});
+  EXPECT_TRUE(same_bits(run(DropoutKey{1, 1}), first));
+  EXPECT_GT(max_difference(first, plain), 1e-3);
+  EXPECT_GT(max_difference(first, run(DropoutKey{1, 2})), 1e-3);
+  EXPECT_GT(max_difference(first, run(DropoutKey{2, 1})), 1e-3);
+}
+
 TEST(Decoder, RefusesWhatItCannotRun) {
   const Decoder decoder = create_decoder(small_config(), 1);
   const auto message = [&](const PackedBatch& batch, const ForwardOptions& options = {}) {

@@ -137,6 +137,14 @@ TEST(TokenLoss, AFrozenHeadGetsNoGradient) {
   EXPECT_FALSE(head.weight.grad().defined());
 }
 
+TEST(TokenLoss, NoRowsAreNoLoss) {
+  const HeadCase head = make_head(0, 7, at::kFloat);
+  const at::Tensor loss = cross_entropy_sum(head.hidden, head.weight, head.targets);
+  loss.backward();
+  EXPECT_EQ(loss.item<float>(), 0.0f);
+  EXPECT_TRUE(head.weight.grad().equal(at::zeros({7, 12})));
+}
+
 TEST(TokenLoss, RunsWithoutGradients) {
   const HeadCase head = make_head(5, 7, at::kFloat);
   const at::NoGradGuard no_grad;

@@ -12,6 +12,16 @@ std::int64_t newlines(std::string_view text) {
   return std::count(text.begin(), text.end(), '\n');
 }
 
+// As text is read everywhere: a line ends with LF, whatever the file was written on.
+void unify_line_ends(std::string& text) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_half_an_end = text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n';
+    if (!is_half_an_end) text[kept++] = text[i];
+  }
+  text.resize(kept);
+}
+
 }  // namespace
 
 DocumentRows::DocumentRows(std::shared_ptr<ByteStream> stream, std::string separator,
@@ -57,7 +67,7 @@ void DocumentRows::check(std::string_view piece) const {
 
 bool DocumentRows::operator()(RawRow& row) {
   while (true) {
-    fill(limits_.max_piece_bytes + separator_.size() + 1);
+    fill(limits_.max_piece_bytes + separator_.size() + 2);
     const std::string_view text = rest();
     if (text.empty() && !is_within_document_) return false;
     const std::size_t found = separator_.empty() ? std::string_view::npos : text.find(separator_);
@@ -65,6 +75,7 @@ bool DocumentRows::operator()(RawRow& row) {
     const bool is_last = !has_separator && text.size() <= limits_.max_piece_bytes;
     const std::size_t end = has_separator ? found : is_last ? text.size() : piece_end();
     std::size_t taken = has_separator ? end + separator_.size() : end;
+    if (has_separator && text.substr(taken).starts_with("\r\n")) ++taken;
     if (has_separator && text.substr(taken).starts_with('\n')) ++taken;
 
     row = {};
@@ -74,6 +85,7 @@ bool DocumentRows::operator()(RawRow& row) {
     check(row.bytes);
     line_ += newlines(text.substr(0, taken));
     at_ += taken;
+    unify_line_ends(row.bytes);
     if (has_separator && row.bytes.ends_with('\n')) row.bytes.pop_back();
 
     const bool is_blank = row.bytes.find_first_not_of(" \t\r\n") == std::string::npos;

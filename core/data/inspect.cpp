@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <sstream>
 
 namespace plumb {
 namespace {
@@ -30,13 +31,22 @@ std::string printable(const std::string& text) {
   return out;
 }
 
+// What a span adds to the text before it: decoded alone, a SentencePiece-style span would lose the
+// space it begins with.
+std::string added_text(const Sequence& sequence, const Span& span, const Tokenizer& tokenizer) {
+  const std::span<const std::int32_t> ids(sequence.tokens);
+  const auto begin = static_cast<std::size_t>(span.begin);
+  const auto end = static_cast<std::size_t>(span.end);
+  const std::string before = tokenizer.decode(ids.first(begin), SpecialTokens::keep);
+  const std::string after = tokenizer.decode(ids.first(end), SpecialTokens::keep);
+  if (after.starts_with(before)) return after.substr(before.size());
+  return tokenizer.decode(ids.subspan(begin, end - begin), SpecialTokens::keep);
+}
+
 std::string show(const Sequence& sequence, const Tokenizer& tokenizer, const Marks& marks) {
   std::string out;
   for (const Span& span : sequence.spans) {
-    const auto ids = std::span<const std::int32_t>(sequence.tokens)
-                         .subspan(static_cast<std::size_t>(span.begin),
-                                  static_cast<std::size_t>(span.end - span.begin));
-    const std::string text = printable(tokenizer.decode(ids, SpecialTokens::keep));
+    const std::string text = printable(added_text(sequence, span, tokenizer));
     if (span.is_trained) {
       out += marks.trained_begin + text + marks.trained_end;
     } else if (span.role == Role::markup) {
@@ -46,6 +56,13 @@ std::string show(const Sequence& sequence, const Tokenizer& tokenizer, const Mar
     }
   }
   return out;
+}
+
+std::string chosen_title(double margin) {
+  if (margin == 0.0) return "chosen:\n";
+  std::ostringstream out;
+  out << "chosen, by a margin of " << margin << ":\n";
+  return out.str();
 }
 
 std::string title(const Sample& sample, std::int64_t index) {
@@ -67,7 +84,7 @@ std::string inspect(const Dataset& dataset, const Tokenizer& tokenizer,
   for (std::int64_t i = options.first; i < end; ++i) {
     const Sample sample = dataset.sample(i);
     out += title(sample, i);
-    if (is_pairs) out += "chosen (margin " + std::to_string(sample.margin) + "):\n";
+    if (is_pairs) out += chosen_title(sample.margin);
     out += show(sample.sequences.front(), tokenizer, marks) + "\n";
     if (is_pairs) out += "rejected:\n" + show(sample.rejected(), tokenizer, marks) + "\n";
     if (!sample.answer.empty()) out += "answer: " + printable(sample.answer) + "\n";

@@ -73,7 +73,7 @@ class ElementRows {
     if (has_ended_) return false;
     skip_blank();
     row = {};
-    row.where = stream_->where();
+    row.where = stream_->where() + " (element " + std::to_string(count_ + 1) + ")";
     bool is_over = false;
     const char end = read_element(row.bytes, is_over);
     const bool is_empty_array = count_ == 0 && end == ']' && is_blank(row.bytes);

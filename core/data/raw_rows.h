@@ -39,8 +39,8 @@ struct RowSource {
 // an array that does not end, text that is not UTF-8 or holds NUL.
 //
 // Documents of a text file are divided by `separator` (empty: the file is one document), which
-// takes one newline on each side with it. Pieces end at a blank line, else a line's end, where
-// there is one, so that a tokenizer sees whole lines.
+// takes one newline on each side with it. CR LF becomes LF. Pieces end at a blank line, else a
+// line's end, where there is one, so that a tokenizer sees whole lines.
 RowSource open_rows(std::shared_ptr<InputFile> file, const std::string& separator,
                     const RowLimits& limits = {});
 

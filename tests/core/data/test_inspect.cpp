@@ -35,7 +35,7 @@ TEST(Inspect, ShowsBothOfAPair) {
       prepare_row(folder, R"({"prompt": "p ", "chosen": "yes", "rejected": "no", "margin": 2})",
                   SampleKind::preference);
   const std::string text = inspect(data.train, byte_tokenizer());
-  EXPECT_THAT(text, AllOf(HasSubstr("margin 2"), HasSubstr("p [[yes<|endoftext|>]]"),
+  EXPECT_THAT(text, AllOf(HasSubstr("by a margin of 2:"), HasSubstr("p [[yes<|endoftext|>]]"),
                           HasSubstr("rejected:\np [[no<|endoftext|>]]")));
 }
 

@@ -116,7 +116,7 @@ TEST(ElementRows, AreTheObjectsOfTheArrayWithTheirLines) {
   const auto rows = rows_of(folder.put("a.json", text));
   EXPECT_THAT(bytes_of(rows),
               ElementsAre("{\"a\": \"]},{\\\"[\"}", "{\"b\": [1, {\"c\": 2}]}\n", "{\"d\":\n3}"));
-  EXPECT_THAT(lines_of(rows), ElementsAre("2", "3", "4"));
+  EXPECT_THAT(lines_of(rows), ElementsAre("2 (element 1)", "3 (element 2)", "4 (element 3)"));
 }
 
 TEST(ElementRows, AnEscapedBackslashBeforeAQuoteEndsTheString) {
@@ -135,7 +135,7 @@ TEST(ElementRows, AreTheSameAcrossBuffers) {
   }
   const auto rows = rows_of(folder.put("a.json", text + "]"));
   EXPECT_EQ(bytes_of(rows), expected);
-  EXPECT_THAT(rows.back().where, EndsWith(":30000"));
+  EXPECT_THAT(rows.back().where, EndsWith(":30000 (element 30000)"));
 }
 
 TEST(ElementRows, BrokenArraysAreErrors) {
@@ -163,6 +163,12 @@ TEST(DocumentRows, AreDividedByTheSeparator) {
       rows_of(folder.put("a.txt", "one\ntwo\n<sep>\nthree<sep><sep>\n\n<sep>four\n"), "<sep>");
   EXPECT_THAT(bytes_of(rows), ElementsAre("one\ntwo", "three", "four\n"));
   EXPECT_THAT(lines_of(rows), ElementsAre("1", "4", "6"));
+}
+
+TEST(DocumentRows, WindowsLineEndsBecomeNewlines) {
+  TempFolder folder;
+  EXPECT_THAT(bytes_of(rows_of(folder.put("a.txt", "a\r\nb\rc\r\n<sep>\r\nd\r\n"), "<sep>")),
+              ElementsAre("a\nb\rc", "d\n"));
 }
 
 TEST(DocumentRows, WithoutSeparatorTheFileIsOne) {

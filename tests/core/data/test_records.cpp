@@ -155,6 +155,23 @@ TEST(Records, PromptsEndWithTheUser) {
       HasSubstr("no user's turn"));
 }
 
+TEST(Records, PromptsOfPairsAreThoseOfTrl) {
+  const Json fixture = read_json("tests/oracle/fixtures/data/extract_prompt.json");
+  ASSERT_EQ(fixture.at("cases").size(), 6U);
+  for (const Json& pair : fixture.at("cases")) {
+    // TRL leaves an answer that both share at the prompt's end; here the user always has the last
+    // word, for the policy answers.
+    Json prompt = pair.at("prompt");
+    if (prompt.back().at("role") == "assistant") prompt.erase(prompt.size() - 1);
+    std::string expected;
+    for (const Json& turn : prompt) {
+      expected += std::string(expected.empty() ? "" : "|") + turn.at("role").get<std::string>() +
+                  "=" + turn.at("content").get<std::string>();
+    }
+    EXPECT_EQ(show(read(SampleKind::prompt, pair.dump()).turns), expected);
+  }
+}
+
 TEST(Records, TheFormIsThatWhichTheJobNeeds) {
   const std::string row =
       R"({"instruction": "i", "input": "", "output": "o", "chosen": "c", "rejected": "r"})";

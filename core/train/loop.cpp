@@ -104,7 +104,8 @@ double total_weight(const std::vector<MicroBatch>& batches) {
 
 std::string describe_loss(double loss, const MicroBatch& batch, const AdamW& optimizer) {
   const std::string tensor = first_non_finite(optimizer.parameters());
-  return "the loss is " + std::to_string(loss) + " on samples " + sample_list(batch.sample_ids) +
+  const std::string value = std::isnan(loss) ? "NaN" : loss > 0 ? "infinity" : "-infinity";
+  return "the loss is " + value + " on samples " + sample_list(batch.sample_ids) +
          (tensor.empty() ? " (all trained tensors are finite)"
                          : " (tensor '" + tensor + "' is not finite)");
 }

@@ -120,6 +120,7 @@ void Progress::update(const ProgressValues& values) {
 }
 
 void Progress::note(const std::string& message) {
+  if (style_ == ProgressStyle::quiet) return;
   if (drawn_) std::fprintf(stderr, "\r\x1b[K");
   log::info(message);
   if (drawn_) draw();

@@ -146,7 +146,7 @@ TEST(Loop, AllRanksStopAtANonFiniteLoss) {
   for (Regression& regression : ranks) regression.poisoned = 15;  // of rank 1, in the second step
   std::vector<double> losses;
   const auto errors = run_two_ranks(ranks, 6, losses);
-  EXPECT_THAT(errors[0], testing::HasSubstr("step 2: rank 1: the loss is nan on samples 12, 13"));
+  EXPECT_THAT(errors[0], testing::HasSubstr("step 2: rank 1: the loss is NaN on samples 12, 13"));
   EXPECT_EQ(errors[0], errors[1]);
   EXPECT_TRUE(at::equal(ranks[0].weight, ranks[1].weight));
 }

@@ -8,7 +8,7 @@ through a pre-tokenizer that uses it. Run with a Python that has `tokenizers`:
 """
 
 import tokenizers
-from tokenizers import Regex, pre_tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 
 CATEGORIES = ("Cn Cc Cf Co Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So "
               "Zs Zl Zp").split()
@@ -68,6 +68,29 @@ def print_categories():
     print("};")
 
 
+def lower_pairs():
+    for c in CODE_POINTS:
+        lower = normalizers.Lowercase().normalize_str(chr(c))
+        if lower != chr(c) and len(lower) == 1:  # all but U+0130
+            yield c, ord(lower)
+
+
+def print_lower_runs():
+    """Letters at equal steps whose lower case is equally far away."""
+    runs = []  # first, last, step, delta
+    for c, lower in lower_pairs():
+        run = runs[-1] if runs and runs[-1][3] == lower - c else None
+        if run and run[2] == 0 and c - run[1] in (1, 2):
+            run[2] = c - run[1]
+        if run and run[2] != 0 and c - run[1] == run[2]:
+            run[1] = c
+        else:
+            runs.append([c, c, 0, lower - c])
+    print("const LowerRun kLowerRuns[] = {")
+    print_rows(f"{{{a:#x}, {b:#x}, {max(step, 1)}, {delta}}}" for a, b, step, delta in runs)
+    print("};")
+
+
 def word_of_rust(char):
     pieces = pre_tokenizers.Whitespace().pre_tokenize_str("a" + char)
     return len(pieces) == 1 and len(pieces[0][0]) == 2
@@ -77,11 +100,13 @@ def print_tables(scripts, sets):
     names = ", ".join(f'"{category}"' for category in CATEGORIES)
     print(f"const std::string_view kCategoryNames[] = {{{names}}};")
     print_categories()
+    print_lower_runs()
     for name, code_points in list(scripts.items()) + list(sets.items()):
         print_ranges(name, code_points)
     print("}  // namespace\n")
     print("std::span<const std::string_view> category_names() {\n  return kCategoryNames;\n}")
     print("std::span<const std::uint32_t> category_starts() {\n  return kCategoryStarts;\n}")
+    print("std::span<const LowerRun> lower_runs() {\n  return kLowerRuns;\n}")
     print("std::span<const ScriptRanges> script_ranges() {")
     print("  static const ScriptRanges scripts[] = {")
     for script in scripts:

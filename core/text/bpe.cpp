@@ -81,6 +81,18 @@ void Bpe::encode(std::string_view piece, std::vector<std::int32_t>& ids) const {
     const std::int32_t id = vocab_.find(piece);
     if (id != kNoToken) return ids.push_back(id);
   }
+  if (!cuts_at_marks_) return encode_part(piece, ids);
+  std::size_t begin = 0;
+  while (begin < piece.size()) {
+    std::size_t at = begin;
+    while (piece.substr(at).starts_with(kMark)) at += kMark.size();
+    const std::size_t end = std::min(piece.find(kMark, at), piece.size());
+    encode_part(piece.substr(begin, end - begin), ids);
+    begin = end;
+  }
+}
+
+void Bpe::encode_part(std::string_view piece, std::vector<std::int32_t>& ids) const {
   if (piece.size() > kMaxCachedPiece) return encode_uncached(piece, ids);
   PieceCache& cache = piece_cache(cache_key_);
   auto found = cache.ids.find(piece);

@@ -43,6 +43,8 @@ struct BpeOptions {
   bool ignore_merges = false;
 };
 
+inline constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, SentencePiece's space
+
 class Bpe {
  public:
   static Bpe parse(const JsonView& model);
@@ -53,6 +55,7 @@ class Bpe {
   void encode(std::string_view piece, std::vector<std::int32_t>& ids) const;
 
  private:
+  void encode_part(std::string_view part, std::vector<std::int32_t>& ids) const;
   void encode_uncached(std::string_view piece, std::vector<std::int32_t>& ids) const;
   std::int32_t find_symbol(std::string_view symbol) const;
   bool append_bytes(std::string_view symbol, std::vector<std::int32_t>& symbols) const;
@@ -67,6 +70,9 @@ class Bpe {
   std::vector<std::int32_t> byte_ids_;  // of <0x00> .. <0xFF>
   std::vector<std::int32_t> char_ids_;  // of the characters below U+0200
   std::int32_t unk_id_ = kNoToken;
+  // No rule joins a mark to another character before it, so a piece may be cut there: texts that
+  // are one piece, as with Llama's tokenizer, then cost no more than words do.
+  bool cuts_at_marks_ = false;
   std::uint64_t cache_key_ = 0;
 };
 

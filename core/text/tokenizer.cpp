@@ -63,11 +63,6 @@ std::vector<std::int32_t> encode_text(const TokenizerParts& parts, std::string_v
   return ids;
 }
 
-const TokenizerParts::Entry* find_entry(const TokenizerParts& parts, std::int32_t id) {
-  if (id < 0 || static_cast<std::size_t>(id) >= parts.entries.size()) return nullptr;
-  return parts.entries[id].exists ? &parts.entries[id] : nullptr;
-}
-
 std::string read_if_there(const std::string& path) {
   return files::exists(path) ? files::read_file(path) : "";
 }
@@ -131,7 +126,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens s
 }
 
 std::int64_t Tokenizer::vocab_size() const {
-  return static_cast<std::int64_t>(parts_->entries.size());
+  return parts_->id_bound;
 }
 
 std::optional<std::int32_t> Tokenizer::bos_id() const {
@@ -148,19 +143,18 @@ std::optional<std::int32_t> Tokenizer::unk_id() const {
 }
 
 std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
-  const auto found = parts_->id_of.find(token);
-  if (found == parts_->id_of.end()) return std::nullopt;
-  return found->second;
+  const std::int32_t id = find_id(*parts_, token);
+  return id == text::kNoToken ? std::nullopt : std::optional<std::int32_t>(id);
 }
 
 std::string Tokenizer::id_to_token(std::int32_t id) const {
-  const TokenizerParts::Entry* entry = find_entry(*parts_, id);
-  return entry ? entry->token : "";
+  const text::AddedToken* added = find_added(*parts_, id);
+  return added ? added->content : model_vocab(*parts_).token(id);
 }
 
 bool Tokenizer::is_special(std::int32_t id) const {
-  const TokenizerParts::Entry* entry = find_entry(*parts_, id);
-  return entry && entry->is_special;
+  const text::AddedToken* added = find_added(*parts_, id);
+  return added && added->is_special;
 }
 
 const std::string& Tokenizer::json() const {
@@ -186,9 +180,13 @@ StreamDecoder& StreamDecoder::operator=(StreamDecoder&&) noexcept = default;
 StreamDecoder::~StreamDecoder() = default;
 
 std::string StreamDecoder::push(std::int32_t id) {
-  const TokenizerParts::Entry* entry = find_entry(*tokenizer_.parts_, id);
-  if (!entry || (entry->is_special && special_ == SpecialTokens::skip)) return "";
-  return stream_->push(entry->decoded);
+  const TokenizerParts& parts = *tokenizer_.parts_;
+  if (const text::AddedToken* added = find_added(parts, id)) {
+    if (added->is_special && special_ == SpecialTokens::skip) return "";
+    return stream_->push(added->matched_text);
+  }
+  const text::Vocab& vocab = model_vocab(parts);
+  return vocab.has_id(id) ? stream_->push(vocab.token(id)) : "";
 }
 
 std::string StreamDecoder::finish() {

@@ -18,27 +18,19 @@ std::variant<text::Bpe, text::WordLevel> parse_model(const JsonView& model) {
               "' is not supported (supported: BPE, WordLevel)");
 }
 
-TokenizerParts::Entry& entry_at(TokenizerParts& parts, std::int32_t id) {
-  if (static_cast<std::size_t>(id) >= parts.entries.size()) parts.entries.resize(id + 1);
-  return parts.entries[id];
-}
-
 void index_tokens(TokenizerParts& parts, const std::string& where) {
   const text::Vocab& vocab = model_vocab(parts);
-  parts.entries.resize(vocab.id_bound());
-  for (std::int32_t id = 0; id < vocab.id_bound(); ++id) {
-    if (!vocab.has_id(id)) continue;
-    parts.entries[id] = {vocab.token(id), vocab.token(id), true, false};
-    parts.id_of.emplace(vocab.token(id), id);
-  }
-  for (const text::AddedToken& added : parts.added) {
-    TokenizerParts::Entry& entry = entry_at(parts, added.id);
-    if (entry.exists && entry.token != added.content) {
-      throw Error(where + "added_tokens: id " + std::to_string(added.id) + " is given to both '" +
-                  entry.token + "' and '" + added.content + "'; each token needs its own");
+  parts.id_bound = vocab.id_bound();
+  for (std::size_t i = 0; i < parts.added.size(); ++i) {
+    const text::AddedToken& added = parts.added[i];
+    const bool is_taken = vocab.has_id(added.id) && vocab.token(added.id) != added.content;
+    const bool is_new = parts.added_of_id.emplace(added.id, i).second;
+    if (is_taken || !is_new) {
+      throw Error(where + "added_tokens: '" + added.content + "' gets id " +
+                  std::to_string(added.id) + ", which another token has; each needs its own");
     }
-    entry = {added.content, added.matched_text, true, added.is_special};
-    parts.id_of.emplace(added.content, added.id);
+    parts.id_of_added.emplace(added.content, added.id);
+    parts.id_bound = std::max(parts.id_bound, added.id + 1);
   }
 }
 
@@ -61,9 +53,9 @@ std::optional<std::int32_t> token_id(const TokenizerParts& parts,
                                      const std::vector<JsonView>& files, const char* key) {
   const std::optional<std::string> content = token_text(files, key);
   if (!content) return std::nullopt;
-  const auto found = parts.id_of.find(*content);
-  if (found == parts.id_of.end()) return std::nullopt;  // as transformers: the token has no id
-  return found->second;
+  const std::int32_t id = find_id(parts, *content);
+  if (id == text::kNoToken) return std::nullopt;
+  return id;
 }
 
 // transformers rebuilds the post-processor when the config says either (tokenizers backend, 5.x).
@@ -94,6 +86,16 @@ const text::Vocab& model_vocab(const TokenizerParts& parts) {
                     parts.model);
 }
 
+const text::AddedToken* find_added(const TokenizerParts& parts, std::int32_t id) {
+  const auto found = parts.added_of_id.find(id);
+  return found == parts.added_of_id.end() ? nullptr : &parts.added[found->second];
+}
+
+std::int32_t find_id(const TokenizerParts& parts, std::string_view token) {
+  const auto added = parts.id_of_added.find(std::string(token));
+  return added != parts.id_of_added.end() ? added->second : model_vocab(parts).find(token);
+}
+
 std::shared_ptr<TokenizerParts> parse_tokenizer(std::string_view json, const std::string& where) {
   const Json document = parse_json(json, where);
   const JsonView root(document, where + ": ");
@@ -113,8 +115,7 @@ std::shared_ptr<TokenizerParts> parse_tokenizer(std::string_view json, const std
   parts->raw_finder.emplace(parts->added, false);
   parts->normalized_finder.emplace(parts->added, true);
   if (const auto view = section(root, "post_processor")) {
-    parts->post_processor =
-        parse_post_processor(*view, static_cast<std::int32_t>(parts->entries.size()));
+    parts->post_processor = parse_post_processor(*view, parts->id_bound);
   }
   const auto decoder = section(root, "decoder");
   parts->decoder = decoder ? parse_decoder(*decoder) : text::Decoder{text::JoinDecode{}};

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -27,15 +28,9 @@ struct TokenizerParts {
   text::Template post_processor = {text::kSequence};
   text::Decoder decoder;
 
-  // By id, of every token, model's and added.
-  struct Entry {
-    std::string token;
-    std::string decoded;  // what the decoder is given: an added token as it was looked for
-    bool exists = false;
-    bool is_special = false;
-  };
-  std::vector<Entry> entries;
-  std::unordered_map<std::string, std::int32_t, text::StringHash, std::equal_to<>> id_of;
+  std::int32_t id_bound = 0;                                  // highest id + 1
+  std::unordered_map<std::int32_t, std::size_t> added_of_id;  // index in `added`
+  std::unordered_map<std::string, std::int32_t> id_of_added;
   std::optional<std::int32_t> bos, eos, pad, unk;
 
   std::string json;
@@ -52,5 +47,7 @@ void apply_config(TokenizerParts& parts, std::string_view config, std::string_vi
                   const std::string& folder);
 
 const text::Vocab& model_vocab(const TokenizerParts& parts);
+const text::AddedToken* find_added(const TokenizerParts& parts, std::int32_t id);  // null: none
+std::int32_t find_id(const TokenizerParts& parts, std::string_view token);         // kNoToken: none
 
 }  // namespace plumb

@@ -3,7 +3,7 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
-#include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include <algorithm>
 
@@ -14,28 +14,56 @@ namespace plumb::text {
 
 namespace {
 
-const icu::Normalizer2& normalizer_of(UnicodeForm form) {
+[[noreturn]] void fail(UErrorCode status) {
+  throw Error(std::string("ICU cannot normalize: ") + u_errorName(status), Exit::failed);
+}
+
+// The library's normalizer knows Unicode 9.0 (asked about every code point): later characters pass
+// through it unchanged and in place.
+const icu::UnicodeSet& known_characters() {
+  static const icu::UnicodeSet* set = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    auto* known = new icu::UnicodeSet(icu::UnicodeString("[:Age=9.0:]"), status);
+    if (U_FAILURE(status)) fail(status);
+    known->freeze();
+    return known;
+  }();
+  return *set;
+}
+
+icu::FilteredNormalizer2 make_normalizer(const char* name, UNormalization2Mode mode) {
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* found = nullptr;
+  const icu::Normalizer2* base = icu::Normalizer2::getInstance(nullptr, name, mode, status);
+  if (U_FAILURE(status)) fail(status);
+  return {*base, known_characters()};
+}
+
+const icu::Normalizer2& normalizer_of(UnicodeForm form) {
+  static const icu::FilteredNormalizer2 nfc = make_normalizer("nfc", UNORM2_COMPOSE);
+  static const icu::FilteredNormalizer2 nfd = make_normalizer("nfc", UNORM2_DECOMPOSE);
+  static const icu::FilteredNormalizer2 nfkc = make_normalizer("nfkc", UNORM2_COMPOSE);
+  static const icu::FilteredNormalizer2 nfkd = make_normalizer("nfkc", UNORM2_DECOMPOSE);
   switch (form) {
     case UnicodeForm::nfc:
-      found = icu::Normalizer2::getNFCInstance(status);
-      break;
+      return nfc;
     case UnicodeForm::nfd:
-      found = icu::Normalizer2::getNFDInstance(status);
-      break;
+      return nfd;
     case UnicodeForm::nfkc:
-      found = icu::Normalizer2::getNFKCInstance(status);
-      break;
+      return nfkc;
     case UnicodeForm::nfkd:
-      found = icu::Normalizer2::getNFKDInstance(status);
-      break;
+      return nfkd;
   }
-  if (U_FAILURE(status) || !found) {
-    throw Error(std::string("ICU gives no normalization data: ") + u_errorName(status),
-                Exit::failed);
-  }
-  return *found;
+  return nfc;
+}
+
+char32_t lower_of(char32_t code) {
+  const auto runs = lower_runs();
+  const auto after = std::upper_bound(runs.begin(), runs.end(), code,
+                                      [](char32_t c, const LowerRun& r) { return c < r.first; });
+  if (after == runs.begin()) return code;
+  const LowerRun& run = *std::prev(after);
+  const bool is_in = code <= run.last && (code - run.first) % static_cast<char32_t>(run.step) == 0;
+  return is_in ? static_cast<char32_t>(static_cast<int>(code) + run.delta) : code;
 }
 
 bool is_ascii(std::string_view text) {
@@ -52,9 +80,7 @@ std::string to_form(UnicodeForm form, std::string_view text) {
   normalizer_of(form).normalizeUTF8(
       0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
       status);
-  if (U_FAILURE(status)) {
-    throw Error(std::string("ICU cannot normalize a text: ") + u_errorName(status), Exit::failed);
-  }
+  if (U_FAILURE(status)) fail(status);
   return out;
 }
 
@@ -63,8 +89,11 @@ std::string to_lower(std::string_view text) {
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
     const DecodedChar c = decode_char(text, i);
-    append_char(out, static_cast<char32_t>(u_tolower(static_cast<UChar32>(c.code))));
-    if (c.code == 0x130) append_char(out, 0x307);  // the one letter that becomes two characters
+    if (c.code == 0x130) {
+      out += "i\xCC\x87";  // the one letter whose lower case is two characters: i, U+0307
+    } else {
+      append_char(out, lower_of(c.code));
+    }
     i += c.length;
   }
   return out;

@@ -1,4 +1,4 @@
-// Normalization forms and lower case, by ICU.
+// Normalization forms (ICU held to the Unicode version of the `tokenizers` package) and lower case.
 #pragma once
 #include <string>
 #include <string_view>
@@ -8,6 +8,6 @@ namespace plumb::text {
 enum class UnicodeForm { nfc, nfd, nfkc, nfkd };
 
 std::string to_form(UnicodeForm form, std::string_view text);
-std::string to_lower(std::string_view text);  // full mapping a character, without context
+std::string to_lower(std::string_view text);  // each character by itself
 
 }  // namespace plumb::text

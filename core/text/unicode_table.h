@@ -13,6 +13,14 @@ struct CodeRange {
   char32_t last;  // inclusive
 };
 
+// Letters first, first + step, ..., last, whose lower case is `delta` further on.
+struct LowerRun {
+  char32_t first;
+  char32_t last;
+  int step;
+  int delta;
+};
+
 struct ScriptRanges {
   std::string_view name;
   std::span<const CodeRange> ranges;
@@ -21,6 +29,7 @@ struct ScriptRanges {
 std::span<const std::string_view> category_names();  // "Cn", "Cc", ...: an index is a category
 // Runs of one category in rising order: first code point * 256 + category.
 std::span<const std::uint32_t> category_starts();
+std::span<const LowerRun> lower_runs();  // in rising order; all but U+0130
 std::span<const ScriptRanges> script_ranges();
 std::span<const CodeRange> space_ranges();         // \s, and what Strip and WhitespaceSplit remove
 std::span<const CodeRange> pattern_word_ranges();  // \w in a Split or Replace pattern

@@ -25,6 +25,11 @@ void Vocab::add(const std::string& token, std::int32_t id, const std::string& wh
   tokens_[id] = &entry->first;
 }
 
+void Vocab::reserve(std::size_t count) {
+  id_of_.reserve(count);
+  tokens_.reserve(count);
+}
+
 std::int32_t Vocab::find(std::string_view token) const {
   const auto found = id_of_.find(token);
   return found == id_of_.end() ? kNoToken : found->second;
@@ -44,9 +49,13 @@ Vocab parse_vocab(const JsonView& view) {
   const std::int64_t count = static_cast<std::int64_t>(view.json().size());
   const std::int64_t max_id = std::min(kMaxId, 2 * count + kMaxGaps);
   Vocab vocab;
+  vocab.reserve(static_cast<std::size_t>(count));
   for (auto entry = view.json().begin(); entry != view.json().end(); ++entry) {
-    const JsonView id(entry.value(), view.where() + "['" + entry.key() + "']");
-    vocab.add(entry.key(), static_cast<std::int32_t>(id.integer(0, max_id)), view.where());
+    const Json& value = entry.value();
+    const bool is_plain = value.is_number_unsigned() &&
+                          value.get<std::uint64_t>() <= static_cast<std::uint64_t>(max_id);
+    if (!is_plain) JsonView(value, view.where() + "['" + entry.key() + "']").integer(0, max_id);
+    vocab.add(entry.key(), value.get<std::int32_t>(), view.where());
   }
   return vocab;
 }

@@ -21,6 +21,7 @@ inline constexpr std::int32_t kNoToken = -1;
 
 class Vocab {
  public:
+  void reserve(std::size_t count);
   // Error when the id is taken by another token, or leaves a gap that no tokenizer has.
   void add(const std::string& token, std::int32_t id, const std::string& where);
 

@@ -66,6 +66,62 @@ Agreement compare_with_oracle(const Tokenizer& tokenizer, const Json& cases) {
   return agreement;
 }
 
+namespace {
+
+Json document(const Json& model, const Json& setup) {
+  Json json = {{"version", "1.0"}, {"added_tokens", Json::array()}, {"model", model}};
+  for (const char* section : {"normalizer", "pre_tokenizer", "decoder"}) {
+    if (setup.contains(section)) json[section] = setup[section];
+  }
+  if (setup.contains("added")) {
+    for (Json added : setup["added"]) {
+      added["id"] = setup["ids"][added["content"].get<std::string>()];
+      json["added_tokens"].push_back(added);
+    }
+  }
+  if (setup.contains("flags")) json["model"].update(setup["flags"]);
+  return json;
+}
+
+void note(Agreement& agreement, bool is_right, const Json& got, const Json& expected,
+          const std::string& what) {
+  ++agreement.cases;
+  if (is_right || agreement.wrong++ > 0) return;
+  agreement.first_wrong =
+      what + "\ngot " + got.dump(-1, ' ', true) + "\nexpected " + expected.dump(-1, ' ', true);
+}
+
+void compare_setup(const Json& file, const Json& setup, Agreement& agreement) {
+  const Tokenizer tokenizer =
+      Tokenizer::from_json(document(file["model"], setup).dump(), "", "setup");
+  Json shown = setup;
+  shown.erase("cases");
+  for (std::size_t i = 0; i < file["texts"].size(); ++i) {
+    const std::string text = from_hex(file["texts"][i]);
+    const Json got = Json::array({tokenizer.encode_plain(text), tokenizer.encode_literal(text)});
+    note(agreement, got == setup["cases"][i], got, setup["cases"][i],
+         Json(text).dump(-1, ' ', true) + " with " + shown.dump(-1, ' ', true));
+  }
+}
+
+}  // namespace
+
+Agreement compare_parts(const Json& file) {
+  Agreement agreement;
+  for (const Json& setup : file["setups"]) compare_setup(file, setup, agreement);
+  for (const Json& setup : file["decoders"]) {
+    const Tokenizer tokenizer =
+        Tokenizer::from_json(document(file["model"], setup).dump(), "", "decoder");
+    for (const Json& expected : setup["cases"]) {
+      const auto ids = expected[0].get<std::vector<std::int32_t>>();
+      const std::string got = tokenizer.decode(ids);
+      note(agreement, Json(got) == expected[1] && stream(tokenizer, ids) == got, got, expected,
+           setup["decoder"].dump());
+    }
+  }
+  return agreement;
+}
+
 std::string run_oracle(const std::string& arguments) {
   const std::string command = std::string(kPython) + " " + arguments;
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);

@@ -17,6 +17,9 @@ struct Agreement {
 // and that streaming gives what decode gives.
 Agreement compare_with_oracle(const Tokenizer& tokenizer, const Json& cases);
 
+// The file of make_tokenizer_parts.py: each setup's sections around the shared model.
+Agreement compare_parts(const Json& file);
+
 // Output of `PYTHON script args` of the oracle environment, or empty where there is none.
 std::string run_oracle(const std::string& arguments);
 bool has_oracle();

@@ -108,12 +108,12 @@ int64_t GenerateBatch::reuse_prefix(const Sequence& sequence) {
   return best;
 }
 
-// One pass over the waiting requests. A request whose prompt begins like that of another one of
-// this wave stays for the next wave, when it can copy. False when no slot could be filled.
+// A request whose prompt begins like that of another one of this wave leaves its slot free for the
+// next wave, when it can copy. False when no slot was filled.
 bool GenerateBatch::admit_wave() {
   const std::size_t first = active_.size();
   std::deque<std::size_t> later;
-  while (!waiting_.empty() && !free_slots_.empty()) {
+  while (!waiting_.empty() && later.size() < free_slots_.size()) {
     const std::size_t request = waiting_.front();
     waiting_.pop_front();
     const std::span<const int32_t> prompt = to_cache(requests_[request].prompt);

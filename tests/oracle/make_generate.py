@@ -78,6 +78,8 @@ def make(seed):
     runs = lambda m, **options: [greedy(m, p, 48, **options) for p in prompts]
     plain = runs(model)
     early = sorted({plain[1]["ids"][3], plain[2]["ids"][5]})
+    # The EOS that run 1 would end with is the last one that is too early.
+    exact = 1 + next(i for i, id in enumerate(plain[1]["ids"]) if id in early)
     result = {
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__,
                      "peft": peft.__version__},
@@ -86,6 +88,8 @@ def make(seed):
         "eos": {"eos_ids": early, "runs": runs(model, eos=early)},
         "min_new": {"eos_ids": early, "min_new_tokens": 12,
                     "runs": runs(model, eos=early, min_new_tokens=12)},
+        "min_new_exact": {"eos_ids": early, "min_new_tokens": exact,
+                          "runs": runs(model, eos=early, min_new_tokens=exact)},
     }
     model.save_pretrained(os.path.join(OUT, "model"))
     os.chmod(os.path.join(OUT, "model", "model.safetensors"), 0o644)

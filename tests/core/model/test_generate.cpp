@@ -128,7 +128,7 @@ TEST(Generate, RepetitionPenaltyEqualsTransformers) {
 }
 
 TEST(Generate, ASetOfEosIdsEndsACompletionAsInTransformers) {
-  for (const char* name : {"eos", "min_new"}) {
+  for (const char* name : {"eos", "min_new", "min_new_exact"}) {
     const Json& json = expected()[name];
     GenerateTask task = greedy_task(48);
     task.eos_ids = json["eos_ids"].get<std::set<int32_t>>();

@@ -153,8 +153,8 @@ void PpoTrainer::save() {
   Checkpoint checkpoint;
   checkpoint.state = context_.state;
   checkpoint.tensors = joined(policy_.parameters(), critic_.parameters());
-  checkpoint.optimizer =
-      joined(prefixed("policy/", policy_.state()), prefixed("critic/", critic_.state()));
+  checkpoint.optimizer = joined(prefixed("policy-optimizer.", policy_.state()),
+                                prefixed("critic-optimizer.", critic_.state()));
   checkpoint.recipe = context_.recipe;
   save_checkpoint(context_.run_folder, checkpoint, job_.train.keep_checkpoints, context_.comm);
   saved_at_ = context_.state.step;
@@ -163,8 +163,8 @@ void PpoTrainer::save() {
 void PpoTrainer::restore(const Checkpoint& checkpoint) {
   copy_into(joined(policy_.parameters(), critic_.parameters()), checkpoint.tensors,
             checkpoint.folder + "/tensors.safetensors");
-  policy_.load_state(without_prefix("policy/", checkpoint.optimizer));
-  critic_.load_state(without_prefix("critic/", checkpoint.optimizer));
+  policy_.load_state(without_prefix("policy-optimizer.", checkpoint.optimizer));
+  critic_.load_state(without_prefix("critic-optimizer.", checkpoint.optimizer));
   context_.state = checkpoint.state;
   kl_.restore(checkpoint.state.extra.at("kl_coef").get<double>());
   evaluated_at_ = checkpoint.state.extra.at("evaluated_at").get<int64_t>();

@@ -56,7 +56,8 @@ struct PreparedData {
 
 // Opens the store of the options' files, making it first when it is missing, damaged or of other
 // options (the last two with a warning). Throws Error on bad data as DataOptions says, on no sample
-// at all, and on max_length beyond the context. Not for several processes at once on one store:
+// at all, and on max_length beyond the context. Processes that
+// make one store at once do the work several times over, and the last one's, which is equal, stays:
 // let rank 0 call first.
 PreparedData open_or_prepare(const DataOptions& options, const Tokenizer& tokenizer,
                              const DataRequest& request);

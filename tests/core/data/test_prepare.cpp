@@ -92,7 +92,24 @@ TEST(Prepare, LongDocumentsAreDividedAndNothingIsLost) {
   EXPECT_EQ(joined, expected);
   EXPECT_EQ(data.accounting().trained_tokens, static_cast<std::int64_t>(expected.size()) - 1);
   EXPECT_EQ(data.accounting().rows_read, 1);
+  EXPECT_EQ(data.accounting().rows_used, 1);
   EXPECT_EQ(data.accounting().longest_row, static_cast<std::int64_t>(expected.size()));
+}
+
+// A text of more than a megabyte is tokenised in pieces: no piece may get a space of its own.
+TEST(Prepare, PiecesOfADocumentJoinWithoutASeam) {
+  const std::string folder_of_model = "../shared/models/stories260K";
+  if (!std::filesystem::exists(folder_of_model)) {
+    GTEST_SKIP() << folder_of_model << " is not here";
+  }
+  TempFolder folder;
+  std::string text;
+  for (int i = 0; text.size() < (std::size_t{5} << 18); ++i) text += "x" + std::to_string(i) + "\n";
+  const Tokenizer tokenizer = Tokenizer::load(folder_of_model);
+  const PreparedData data = open_or_prepare(options_for(folder, {folder.put("a.txt", text)}),
+                                            tokenizer, request_for(SampleKind::text, 2));
+  ASSERT_EQ(data.train.size(), 1);
+  EXPECT_TRUE(tokenizer.decode(data.train.sample(0).only().tokens) == text);
 }
 
 TEST(Prepare, BadRowsStopAtTheirLine) {

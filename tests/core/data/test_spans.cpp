@@ -61,6 +61,30 @@ TEST(Spans, EveryAssistantTurnIsTrained) {
   }
 }
 
+TEST(Spans, CoverWhatACutLeaves) {
+  TempFolder folder;
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}, )"
+      R"({"role": "user", "content": "ef"}, {"role": "assistant", "content": "gh"}]})";
+  DataOptions options = options_for(folder, {folder.put("a.jsonl", row)});
+  const std::vector<std::vector<std::string>> expected{{"c"},
+                                                       {"cd"},
+                                                       {"cd<|endoftext|>"},
+                                                       {"cd<|endoftext|>"},
+                                                       {"cd<|endoftext|>"},
+                                                       {"cd<|endoftext|>", "g"}};
+  for (std::int64_t length = 3; length <= 8; ++length) {
+    options.max_length = length;
+    const PreparedData data =
+        open_or_prepare(options, byte_tokenizer(), request_for(SampleKind::conversation));
+    const Sequence sequence = data.train.sample(0).only();
+    EXPECT_EQ(data.train.length(0), length);
+    expect_cover(sequence);
+    EXPECT_EQ(trained_texts(sequence, byte_tokenizer()),
+              expected[static_cast<std::size_t>(length - 3)]);
+  }
+}
+
 TEST(Spans, AreExactOnRealTasks) {
   if (!is_here(kSeedTasks) || !is_here(kStories)) GTEST_SKIP() << kSeedTasks << " is not here";
   TempFolder folder;

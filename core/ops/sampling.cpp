@@ -1,6 +1,7 @@
 #include "core/ops/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -14,11 +15,6 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kBlock = 256;        // sums of this many weights are kept, so that a draw skips
 constexpr int64_t kSelectionRun = 32;  // scores that one maximum stands for in top-k
 constexpr int64_t kSortedDirectly = 64;
-
-// e^x of x <= 0, and nothing at all where f32 leaves its normal range: -infinity is never drawn.
-float weight_of(float x) {
-  return x < -87.0f ? 0.0f : vector_exp(x);
-}
 
 float highest_of(std::span<const float> values) {
   const auto n = static_cast<int64_t>(values.size());
@@ -35,14 +31,33 @@ int32_t likeliest(std::span<const float> scores) {
   return static_cast<int32_t>(std::find(scores.begin(), scores.end(), highest) - scores.begin());
 }
 
+// weights = e^(scores / divisor - highest), which is at most 1; zero where f32 leaves its normal
+// range, so that -infinity is never drawn. Returns their sum. In place is allowed.
+double weigh(std::span<const float> scores, float divisor, float highest, float* weights) {
+  const auto n = static_cast<int64_t>(scores.size());
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const float x = scores[i] / divisor - highest;
+    const float weight = vector_exp(x);
+    weights[i] = x < -87.0f ? 0.0f : weight;
+  }
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) {
+    sum += weights[i];
+  }
+  return sum;
+}
+
 // log softmax(logits / temperature)[id].
 double log_probability(std::span<const float> logits, float temperature, int32_t id) {
   const auto n = static_cast<int64_t>(logits.size());
   const float highest = highest_of(logits) / temperature;
   double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) {
-    sum += vector_exp(logits[i] / temperature - highest);
+  std::array<float, kBlock> weights;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    sum += weigh(logits.subspan(begin, std::min(kBlock, n - begin)), temperature, highest,
+                 weights.data());
   }
   return static_cast<double>(logits[id] / temperature) - highest - std::log(sum);
 }
@@ -137,15 +152,12 @@ WeightedToken last_of_mass(std::span<WeightedToken> tokens, double wanted) {
   return last;
 }
 
-void keep_top_p(double top_p, int64_t vocab, SamplingScratch& scratch) {
-  std::vector<WeightedToken>& kept = scratch.kept;
-  const double total = mass_of(kept);
-  // All tokens this light together weigh less than what is cut off.
-  const double light = (1.0 - top_p) * total / static_cast<double>(vocab);
-  std::erase_if(kept, [light](const WeightedToken& token) { return token.weight < light; });
-  scratch.shuffled = kept;
+// Of tokens whose weights sum to `total`.
+void keep_top_p(double top_p, double total, SamplingScratch& scratch) {
+  scratch.shuffled = scratch.kept;
   const WeightedToken last = last_of_mass(scratch.shuffled, top_p * total);
-  std::erase_if(kept, [&last](const WeightedToken& token) { return comes_before(last, token); });
+  std::erase_if(scratch.kept,
+                [&last](const WeightedToken& token) { return comes_before(last, token); });
 }
 
 // Any draw beyond the sum, which rounding allows, is the last token with any weight.
@@ -173,15 +185,9 @@ int32_t draw_from_all(std::span<float> scores, double uniform, std::vector<doubl
   sums.clear();
   double total = 0;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = begin; i < end; ++i) {
-      scores[i] = weight_of(scores[i] - highest);
-      sum += scores[i];
-    }
-    sums.push_back(sum);
-    total += sum;
+    const std::span<float> block = scores.subspan(begin, std::min(kBlock, n - begin));
+    sums.push_back(weigh(block, 1.0f, highest, block.data()));
+    total += sums.back();
   }
   const double wanted = uniform * total;
   double before = 0;
@@ -220,26 +226,27 @@ bool all_finite(std::span<const float> logits) {
 
 std::span<const WeightedToken> filtered_tokens(const SamplingFilters& filters,
                                                const SamplingRow& row, SamplingScratch& scratch) {
-  const std::span<const float> scores = tempered(filters, row, scratch);
+  const std::span<float> scores = tempered(filters, row, scratch);
   const auto vocab = static_cast<int64_t>(scores.size());
-  float lowest = -kInfinity;
   if (filters.top_k > 0 && filters.top_k < vocab) {
-    lowest = kth_largest(scores, filters.top_k, scratch.selection);
+    const float lowest = kth_largest(scores, filters.top_k, scratch.selection);
+    for (float& score : scores) {
+      score = score < lowest ? -kInfinity : score;
+    }
   }
-  const float highest = highest_of(scores);
+  const std::span<const float> weights = scores;
+  const double total = weigh(scores, 1.0f, highest_of(scores), scores.data());
+  // All tokens lighter than this together weigh less than what top-p cuts off.
+  const double light = std::max(0.0, 1.0 - filters.top_p) * total / static_cast<double>(vocab);
+  const auto lightest = static_cast<float>(std::max(light * (1 - 1e-6), filters.min_p));
   scratch.kept.clear();
   for (int64_t i = 0; i < vocab; ++i) {
-    if (scores[i] >= lowest && scores[i] > -kInfinity) {
-      scratch.kept.push_back({static_cast<int32_t>(i), weight_of(scores[i] - highest)});
+    if (weights[i] >= lightest && weights[i] > 0) {
+      scratch.kept.push_back({static_cast<int32_t>(i), weights[i]});
     }
   }
   if (filters.top_p < 1.0) {
-    keep_top_p(filters.top_p, vocab, scratch);
-  }
-  if (filters.min_p > 0.0) {
-    std::erase_if(scratch.kept, [&](const WeightedToken& token) {
-      return token.weight < static_cast<float>(filters.min_p);
-    });
+    keep_top_p(filters.top_p, total, scratch);
   }
   return scratch.kept;
 }

@@ -49,7 +49,8 @@ bool all_finite(std::span<const float> logits);
 DrawnToken draw_token(const SamplingFilters& filters, const SamplingRow& row,
                       SamplingScratch& scratch);
 
-// What draw_token draws from, in order of ids; temperature > 0. Lives in scratch.kept.
+// What draw_token draws from, in order of ids; temperature > 0. Tokens whose weight is below f32's
+// normal range are not listed. Lives in scratch.kept.
 std::span<const WeightedToken> filtered_tokens(const SamplingFilters& filters,
                                                const SamplingRow& row, SamplingScratch& scratch);
 

@@ -60,6 +60,16 @@ Handle string_type() {
   return type;
 }
 
+// Of "file write failed: time = ..., error message = 'No space left on device', buf = ..." what was
+// in quotes; another text as it is.
+std::string reason_of_system(const std::string& text) {
+  const std::string mark = "error message = '";
+  const std::size_t begin = text.find(mark);
+  if (begin == std::string::npos) return text;
+  const std::size_t end = text.find('\'', begin + mark.size());
+  return text.substr(begin + mark.size(), end - begin - mark.size());
+}
+
 std::vector<hsize_t> extents(const std::vector<std::int64_t>& shape) {
   return {shape.begin(), shape.end()};
 }
@@ -78,6 +88,7 @@ struct Hdf5File::State {
       return 0;
     };
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_deepest, &cause);
+    cause = reason_of_system(cause);
     throw Error(path + ": HDF5 cannot " + action + (cause.empty() ? "" : ": " + cause),
                 Exit::failed);
   }
@@ -194,6 +205,11 @@ Hdf5File::~Hdf5File() {
 namespace {
 
 Handle access_properties() {
+  // A file that could not be written out (a full disk) stays half open in libhdf5 1.10, and its
+  // exit handler crashes on it. Nothing needs the handler: files are closed before they are
+  // published.
+  static const herr_t without_exit_handler = H5dont_atexit();
+  static_cast<void>(without_exit_handler);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not prints
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   // Files are published whole and never changed, and some network file systems cannot lock.

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "tests/core/io/temp_folder.h"
@@ -153,6 +158,25 @@ TEST(Store, NothingIsLeftWhenFillingFails) {
   EXPECT_EQ(error_of([&] { write_store(folder.at("a.h5"), "key", SampleKind::text, fail); }),
             "the data are bad");
   EXPECT_THAT(folder.names(), testing::IsEmpty());
+}
+
+// As on a full disk. libhdf5 is known to crash at exit after a write that failed.
+TEST(StoreDeathTest, AWriteThatFailsIsAnErrorAndNoCrash) {
+  TempFolder folder;
+  const auto write_too_much = [&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{64 << 10, 64 << 10};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string message = error_of([&] {
+      write_store(folder.at("a.h5"), "key", SampleKind::text, [](const AddSample& add) {
+        for (int i = 0; i < 5; ++i) add({i, {sequence_of(i, 400000)}, 0.0, "", ""});
+        return Accounting{};
+      });
+    });
+    std::fputs(message.c_str(), stderr);
+    std::exit(folder.names().empty() ? 3 : 4);
+  };
+  EXPECT_EXIT(write_too_much(), testing::ExitedWithCode(3), "HDF5 cannot .*: File too large");
 }
 
 TEST(Store, SamplesBeyondTheEndAreRefused) {

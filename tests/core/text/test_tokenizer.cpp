@@ -54,5 +54,78 @@ TEST(Tokenizer, Stories260K) {
   EXPECT_EQ(tokenizer.encode_literal("</s>").size(), 5u);
 }
 
+// Phi-3's config says add_bos_token, and transformers 5 then rebuilds the post-processor.
+TEST(Tokenizer, ConfigAddsBos) {
+  if (!has_shared("data/tokenizer/phi-3")) GTEST_SKIP() << "needs ../shared";
+  const Tokenizer tokenizer = Tokenizer::load("../shared/data/tokenizer/phi-3");
+  EXPECT_THAT(tokenizer.encode("a"), ElementsAre(1, 263));
+  EXPECT_THAT(tokenizer.encode_plain("a"), ElementsAre(263));
+  EXPECT_THAT(tokenizer.prefix_ids(), ElementsAre(1));
+}
+
+TEST(Tokenizer, ContinuationPutsNothingBefore) {
+  if (!has_shared("models/stories260K")) GTEST_SKIP() << "needs ../shared";
+  const Tokenizer tokenizer = Tokenizer::load("../shared/models/stories260K");
+  std::vector<std::int32_t> ids = tokenizer.encode("Once");
+  for (const char* part : {" upon", " a", " time</s>"}) {
+    const auto more = tokenizer.encode_continuation(part);
+    ids.insert(ids.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(tokenizer.decode(ids), "Once upon a time</s>");
+}
+
+// 0xE2 0x82 begins a character, 0xFF none: one U+FFFD each, as Python's and Rust's decoders give.
+TEST(Tokenizer, InvalidUtf8BecomesReplacementCharacters) {
+  if (!has_shared("data/tokenizer/smollm2")) GTEST_SKIP() << "needs ../shared";
+  const Tokenizer tokenizer = Tokenizer::load("../shared/data/tokenizer/smollm2");
+  EXPECT_EQ(tokenizer.encode("a\xE2\x82"
+                             "b\xFF"),
+            tokenizer.encode("a\xEF\xBF\xBD"
+                             "b\xEF\xBF\xBD"));
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("\xED\xA0\x80")),
+            "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST(Tokenizer, StreamKeepsUnfinishedCharactersBack) {
+  if (!has_shared("data/tokenizer/smollm2")) GTEST_SKIP() << "needs ../shared";
+  const Tokenizer tokenizer = Tokenizer::load("../shared/data/tokenizer/smollm2");
+  const std::string text = "a \xF0\x9F\xA6\x84 z";  // a unicorn, of several tokens
+  const auto ids = tokenizer.encode(text);
+  StreamDecoder decoder(tokenizer);
+  std::string seen;
+  for (const std::int32_t id : ids) {
+    const std::string part = decoder.push(id);
+    EXPECT_EQ(part.find("\xEF\xBF\xBD"), std::string::npos);
+    seen += part;
+  }
+  EXPECT_EQ(seen, text);
+  EXPECT_EQ(decoder.finish(), "");
+  EXPECT_EQ(decoder.push(ids[0]), "a");  // begins anew
+}
+
+TEST(Tokenizer, ManyTextsByManyThreads) {
+  if (!has_shared("data/tokenizer/smollm2")) GTEST_SKIP() << "needs ../shared";
+  const Tokenizer tokenizer = Tokenizer::load("../shared/data/tokenizer/smollm2");
+  std::vector<std::string> texts;
+  for (int i = 0; i < 500; ++i) texts.push_back("text number " + std::to_string(i * 7919));
+  const auto ids = encode_many(tokenizer, texts, 4);
+  ASSERT_EQ(ids.size(), texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(ids[i], tokenizer.encode(texts[i]));
+  EXPECT_TRUE(encode_many(tokenizer, {}, 4).empty());
+}
+
+TEST(Tokenizer, SavesAsItCame) {
+  if (!has_shared("data/tokenizer/phi-3")) GTEST_SKIP() << "needs ../shared";
+  const std::string from = "../shared/data/tokenizer/phi-3";
+  const std::string to = ::testing::TempDir() + "plumb_saved";
+  const Tokenizer tokenizer = Tokenizer::load(from);
+  save_tokenizer(tokenizer, to);
+  for (const std::string name : {"/tokenizer.json", "/tokenizer_config.json"}) {
+    EXPECT_EQ(files::read_file(from + name), files::read_file(to + name));
+  }
+  EXPECT_EQ(Tokenizer::load(to).hash(), tokenizer.hash());
+  EXPECT_NE(Tokenizer::from_json(tokenizer.json(), "", "t").hash(), tokenizer.hash());
+}
+
 }  // namespace
 }  // namespace plumb::test

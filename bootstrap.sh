@@ -62,7 +62,7 @@ install_apt() {
 pip_install() {
   local venv=$1 stamp=$1/.stamp-$2 wanted
   shift 2
-  wanted="$*"
+  wanted="$* $(cat "${@: -1}" 2>/dev/null || true)"
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
   step "pip: $(basename "$stamp" | sed 's/.stamp-//') into $venv" "Check the network; then delete $venv and run this again." \
     "$venv/bin/pip" install --disable-pip-version-check "$@"
@@ -96,15 +96,10 @@ install_torch() {
   torch_dir=$(echo "$PWD"/$DEPS/venv/lib/python3*/site-packages/torch)
 }
 
-# The oracles of the tests live apart; they see the build's torch through a .pth file.
+# The oracles of the tests live apart: nothing of theirs is needed to build or to run.
 install_oracles() {
-  local site
   new_venv $DEPS/oracle
   pip_install $DEPS/oracle oracles --no-deps -r tests/oracle/requirements.txt
-  site=$(echo $DEPS/oracle/lib/python3*/site-packages)
-  if [ -z "${PLUMB_TORCH:-}" ] && [ ! -e "$site/torch" ]; then
-    dirname "$torch_dir" >"$site/plumb_torch.pth"
-  fi
 }
 
 build() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <map>
 
 #include "core/error.h"
 #include "core/io/field_values.h"
@@ -91,22 +92,26 @@ std::vector<std::string> parse_flags(const std::vector<std::string>& arguments,
   try {
     const auto parsed = po::command_line_parser(arguments)
                             .options(described)
-
                             .style(rules)
                             .allow_unregistered()
                             .run();
+    // A list's words may come from many occurrences of its flag.
+    std::map<std::string, std::vector<std::string>> given;
     for (const auto& option : parsed.options) {
       if (option.position_key >= 0 || option.string_key.empty()) {
         positional.insert(positional.end(), option.value.begin(), option.value.end());
         continue;
       }
       if (option.unregistered) refuse_unknown("--" + option.string_key, flags);
-      const auto field = std::find_if(flags.begin(), flags.end(), [&](const Field& f) {
-        return flag_name(f) == option.string_key;
-      });
-      const auto words = option.value.empty() ? std::vector<std::string>{"true"} : option.value;
-      assign_field(to_node(*field, words), field->rule, target_of(*field),
-                   {"command line", "--" + option.string_key});
+      auto& words = given[option.string_key];
+      words.insert(words.end(), option.value.begin(), option.value.end());
+    }
+    for (const Field& field : flags) {
+      const auto found = given.find(flag_name(field));
+      if (found == given.end()) continue;
+      const auto words = found->second.empty() ? std::vector<std::string>{"true"} : found->second;
+      assign_field(to_node(field, words), field.rule, target_of(field),
+                   {"command line", "--" + found->first});
     }
   } catch (const po::error& error) {
     throw Error(std::string("command line: ") + error.what(), Exit::usage);

@@ -24,7 +24,7 @@ struct PpoJob {
   PpoModels models;
   std::vector<ScoreTerm> terms;
   const Dataset* prompts = nullptr;   // of kind prompt
-  const Dataset* held_out = nullptr;  // null: no evaluation
+  const Dataset* held_out = nullptr;  // its first batch_size prompts are evaluated; null: none are
   PpoOptions ppo;
   TrainOptions train;
   uint64_t seed = 0;

@@ -1,5 +1,7 @@
 #include "ppo/rollout.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <numeric>
 
 #include "core/error.h"
@@ -165,7 +167,7 @@ Trajectory gather(const Trajectory& local, Comm& comm) {
        {&Trajectory::sampler_logprobs, &Trajectory::logprobs, &Trajectory::ref_logprobs,
         &Trajectory::values, &Trajectory::term_scores, &Trajectory::raw_scores, &Trajectory::scores,
         &Trajectory::kl, &Trajectory::rewards, &Trajectory::advantages, &Trajectory::returns}) {
-    all.*member = gather_rows(local.*member, comm);
+    if ((local.*member).defined()) all.*member = gather_rows(local.*member, comm);
   }
   return all;
 }

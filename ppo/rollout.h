@@ -37,7 +37,8 @@ Trajectory sample_responses(const PpoModels& models, const RolloutSettings& sett
 void evaluate_roles(const PpoModels& models, const std::vector<ScoreTerm>& terms,
                     const RolloutSettings& settings, Trajectory& trajectory);
 
-// All ranks' responses in rank order; with one rank, the trajectory itself. `answers` stay behind.
+// All ranks' responses in rank order, with the tensors that are filled in so far; with one rank,
+// the trajectory itself. `answers` stay behind.
 Trajectory gather(const Trajectory& local, Comm& comm);
 
 }  // namespace plumb

@@ -172,6 +172,7 @@ TEST(PpoTrainer, TwoRanksAreOneBatch) {
     world->job.train.steps = 2;
     world->job.ppo.reward.whiten_rewards = true;
     world->job.ppo.compat = "trl";
+    world->job.held_out = &world->held_out;
   }
   const Metrics one = run_rank(alone, 0, 1, 0);
   const int port = free_port();

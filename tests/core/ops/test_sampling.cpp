@@ -96,6 +96,17 @@ TEST(Sampling, SelectionsOfALongVocabularyEqualSorting) {
   }
 }
 
+// Among equals the lowest ids stay, as many as the mass asks for.
+TEST(Sampling, TopPOfAFlatRowKeepsTheFirstIds) {
+  const std::vector<float> logits(1000, 2.5f);
+  SamplingScratch scratch;
+  for (const double p : {0.0105, 0.3005, 0.9905}) {
+    const auto kept = filtered_tokens({.top_p = p}, {logits, {}, {}, 0.0}, scratch);
+    ASSERT_EQ(kept.size(), static_cast<std::size_t>(std::ceil(p * 1000))) << p;
+    EXPECT_EQ(kept.back().id, std::ssize(kept) - 1);
+  }
+}
+
 double chi_square(const std::vector<double>& wanted, const std::vector<int64_t>& counts,
                   int64_t draws) {
   double sum = 0;

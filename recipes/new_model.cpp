@@ -1,5 +1,6 @@
 #include "recipes/new_model.h"
 
+#include "core/data/texts.h"
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
@@ -20,6 +21,26 @@ TokenizerTraining training_options(const PretrainRecipe& recipe) {
   training.model_max_length = recipe.architecture.max_position_embeddings;
   training.threads = static_cast<int>(recipe.run.threads);
   return training;
+}
+
+// Texts are counted a few megabytes at a time, so that a corpus never stands in memory.
+Tokenizer train_on_texts(const PretrainRecipe& recipe) {
+  constexpr std::size_t kBytesAtOnce = std::size_t{16} << 20;
+  TokenizerTrainer trainer(training_options(recipe));
+  std::vector<std::string> texts;
+  std::size_t bytes = 0;
+  const auto count = [&] {
+    trainer.add(texts);
+    texts.clear();
+    bytes = 0;
+  };
+  for_each_text(recipe.data, [&](std::string text) {
+    bytes += text.size();
+    texts.push_back(std::move(text));
+    if (bytes >= kBytesAtOnce) count();
+  });
+  count();
+  return trainer.finish();
 }
 
 ModelConfig new_config(const ArchitectureOptions& shape, const Tokenizer& tokenizer) {
@@ -54,8 +75,8 @@ Tokenizer pretrain_tokenizer(const PretrainRecipe& recipe, Job& job) {
   if (!recipe.tokenizer.path.empty()) return Tokenizer::load(recipe.tokenizer.path);
   if (!recipe.model.path.empty()) return Tokenizer::load(recipe.model.path);
   const std::string folder = job.folder() + "/tokenizer";
-  if (job.comm().is_main() && !files::exists(folder + "/tokenizer.json")) {
-    const auto trained = train_tokenizer_from_files(training_options(recipe), recipe.data.path);
+  if (job.comm().is_main() && !job.goes_on()) {
+    const auto trained = train_on_texts(recipe);
     files::create_directories(folder);
     save_tokenizer(trained, folder);
     log::info("tokenizer: trained " + recipe.tokenizer.kind + " with " +

@@ -80,6 +80,11 @@ std::string describe(const Animal& a, Draws& draws) {
   return text;
 }
 
+const std::vector<std::string> kOpenings = {"Good question!", "I am glad you ask!",
+                                            "Happy to help!"};
+const std::vector<std::string> kEndings = {"Ask me more!", "Have a nice day!",
+                                           "I hope this helps!"};
+
 // A question about one fact, and what can be said to it.
 struct Question {
   std::string text;
@@ -88,11 +93,6 @@ struct Question {
   std::string wrong;     // a sentence like it with another fact
   std::string kindly;    // "Good question! The fox eats berries. Ask me more!"
 };
-
-std::string capital(std::string word) {
-  word[0] = static_cast<char>(std::toupper(word[0]));
-  return word;
-}
 
 struct Kind {
   std::vector<std::string> forms;  // of the question; @ is the animal
@@ -144,12 +144,27 @@ std::vector<Question> make_questions(const std::vector<Animal>& world, uint64_t 
         const std::string& fact = animal.*kind.fact;
         const auto sentence = filled(kind.statement, animal.name, fact);
         const auto wrong = filled(kind.statement, animal.name, draws.other_than(fact, *kind.facts));
-        questions.push_back({filled(form, animal.name, ""), capital(fact) + ".", sentence, wrong,
-                             draws.of(openings) + " " + sentence + " " + draws.of(endings)});
+        questions.push_back({filled(form, animal.name, ""), fact + ".", sentence, wrong,
+                             draws.of(kOpenings) + " " + sentence + " " + draws.of(kEndings)});
       }
     }
   }
   return questions;
+}
+
+// What animals say and ask: every word of the later stages is known to the base, which never sees a
+// question answered. An adapter cannot teach the embedding of a token that pretraining never met.
+std::string converse(const std::vector<Animal>& world, const std::vector<Question>& questions,
+                     Draws& draws) {
+  std::string text;
+  for (int line = 0; line < 3; ++line) {
+    const bool asks = draws.below(2) == 0;
+    const std::string& speaker = draws.of(world).name;
+    const std::string said =
+        asks ? draws.of(questions).text : draws.of(draws.below(2) == 0 ? kOpenings : kEndings);
+    text += (line ? " The " : "The ") + speaker + (asks ? " asks Q: " : " says A: ") + said;
+  }
+  return text;
 }
 
 void publish_rows(const std::string& path,
@@ -176,7 +191,9 @@ void write_quickstart_data(const std::string& folder, uint64_t seed) {
   files::publish(folder + "/corpus.txt", [&](const files::Sink& sink) {
     Draws draws(seed, 3);
     for (std::size_t i = 0; i < kDocumentsEach * world.size(); ++i) {
-      sink((i ? "<|endoftext|>" : "") + describe(draws.of(world), draws));
+      const bool converses = draws.below(4) == 0;
+      sink((i ? "<|endoftext|>" : "") +
+           (converses ? converse(world, questions, draws) : describe(draws.of(world), draws)));
     }
   });
   publish_rows(folder + "/sft.jsonl", [&](const auto& add) {

@@ -144,9 +144,21 @@ bool is_number_column(const Json& accounting, const std::string& column) {
   return false;
 }
 
+// Without what says nothing: empty texts, lists and objects.
+Json telling_part(const Json& accounting) {
+  Json part = Json::object();
+  for (const auto& [name, value] : accounting.items()) {
+    const bool is_empty =
+        value.is_string() ? value.get_ref<const std::string&>().empty() : value.empty();
+    if (!is_empty) part[name] = value;
+  }
+  return part;
+}
+
 // A flat object is a column of names and values; an object of objects a table, a row each.
-std::string accounting_html(const Json& accounting) {
-  if (!accounting.is_object() || accounting.empty()) return "";
+std::string accounting_html(const Json& whole) {
+  if (!whole.is_object() || whole.empty()) return "";
+  const Json accounting = telling_part(whole);
   std::vector<std::string> columns;
   for (const auto& [name, row] : accounting.items()) {
     if (!row.is_object()) continue;

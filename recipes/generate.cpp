@@ -29,12 +29,24 @@ Json completion_json(const Completion& completion, const Tokenizer& tokenizer) {
           {"finish", finish_name(completion.finish)}};
 }
 
+// What the completion adds to the prompt's text. A tokenizer of the SentencePiece kind drops a
+// space at the start of what it decodes, so the two are decoded together.
+std::string continuation(const Prompt& prompt, const Completion& completion,
+                         const Tokenizer& tokenizer) {
+  const std::string alone = tokenizer.decode(completion.ids);
+  if (prompt.shown.empty()) return alone;
+  std::vector<int32_t> ids = prompt.ids;
+  ids.insert(ids.end(), completion.ids.begin(), completion.ids.end());
+  const std::string before = tokenizer.decode(prompt.ids), whole = tokenizer.decode(ids);
+  return whole.starts_with(before) ? whole.substr(before.size()) : alone;
+}
+
 void print(const std::vector<Prompt>& prompts, const std::vector<Completion>& completions,
            const Tokenizer& tokenizer, int64_t samples) {
   for (size_t i = 0; i < completions.size(); ++i) {
     const auto& prompt = prompts[i / static_cast<size_t>(samples)];
     if (completions.size() > 1) std::cout << (i ? "\n" : "") << "--- " << i + 1 << "\n";
-    std::cout << prompt.shown << tokenizer.decode(completions[i].ids) << "\n";
+    std::cout << prompt.shown << continuation(prompt, completions[i], tokenizer) << "\n";
   }
 }
 

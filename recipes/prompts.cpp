@@ -1,31 +1,10 @@
 #include "recipes/prompts.h"
 
 #include "core/error.h"
-#include "core/io/files.h"
-#include "core/io/json.h"
+#include "recipes/common/text_column.h"
 
 namespace plumb {
 namespace {
-
-std::vector<std::string> read_prompt_file(const std::string& path) {
-  const std::string text = files::read_file(path);
-  std::vector<std::string> prompts;
-  std::size_t start = 0;
-  for (int64_t line = 1; start < text.size(); ++line) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    const std::string source = path + ":" + std::to_string(line);
-    const std::string_view row(text.data() + start, end - start);
-    start = end + 1;
-    if (row.empty()) continue;
-    const Json json = parse_json(row, source);
-    if (!json.is_object() || !json.contains("prompt") || !json["prompt"].is_string()) {
-      throw Error(source + ": needs a column prompt that is text");
-    }
-    prompts.push_back(json["prompt"].get<std::string>());
-  }
-  if (prompts.empty()) throw Error(path + ": holds no prompts");
-  return prompts;
-}
 
 std::vector<int32_t> chat_turn(const std::string& text, const std::string& system,
                                ChatFormat format, const Tokenizer& tokenizer) {
@@ -61,7 +40,7 @@ std::optional<ChatFormat> chosen_format(const GenerateOptions& options,
 std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer& tokenizer) {
   std::vector<std::string> texts = options.prompt;
   if (!options.prompts.empty()) {
-    const auto more = read_prompt_file(options.prompts);
+    const auto more = read_text_column(options.prompts, "prompt");
     texts.insert(texts.end(), more.begin(), more.end());
   }
   if (texts.empty()) return {{"", start_token(tokenizer)}};

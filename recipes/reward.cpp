@@ -1,5 +1,7 @@
 // A reward model: a backbone with a scalar head, trained on preference pairs.
 //   plumb reward recipes/reward.yaml model.path=MODEL data.path=pairs.jsonl
+#include <cmath>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "recipes/job.h"
@@ -51,10 +53,11 @@ void run_reward(const RewardRecipe& recipe, const JobFlags& flags) {
     done["reward_mean"] = statistics.mean;
     done["reward_scale"] = statistics.scale;
     if (data.validation) {
-      done["held_out_accuracy"] =
+      const double accuracy =
           score_pairs(scorer, *data.validation, data.validation->size()).accuracy();
-      log::info("reward: ranks " + std::to_string(done["held_out_accuracy"].get<double>() * 100) +
-                " % of " + std::to_string(data.validation->size()) + " held-out pairs right");
+      done["held_out_accuracy"] = accuracy;
+      log::info("reward: ranks " + std::to_string(std::lround(accuracy * 100)) + " % of " +
+                std::to_string(data.validation->size()) + " held-out pairs right");
     }
   }
   job.finish(done, "Reward model");

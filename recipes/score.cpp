@@ -5,6 +5,8 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "recipes/common/text_column.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/use_model.h"
@@ -35,10 +37,11 @@ void score_pair_file(const ScoreOptions& options, const UsedModel& model, const 
   need.kind = SampleKind::preference;
   need.data.path = options.data;
   need.data.chat_template = options.chat_template;
-  need.data.too_long = "error";
+  need.data.too_long = options.too_long;
   need.context = model.decoder->config.max_position_embeddings;
   need.run.threads = options.use.threads;
   const auto data = prepare_data(need, model.tokenizer, Telling::quiet);
+  if (data.accounting().rows_skipped() > 0) log::info(data.accounting().describe());
   auto scores = score_pairs(scorer, data.train, data.train.size());
   const double accuracy = scores.accuracy();
   if (options.normalise) {
@@ -58,6 +61,21 @@ void score_pair_file(const ScoreOptions& options, const UsedModel& model, const 
   std::cout << "accuracy " << accuracy << " over " << scores.chosen.size() << " pairs\n";
 }
 
+std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string>& texts,
+                                               const UsedModel& model) {
+  const int64_t context = model.decoder->config.max_position_embeddings;
+  std::vector<std::vector<int32_t>> sequences;
+  for (const auto& text : texts) {
+    sequences.push_back(model.tokenizer.encode(text));
+    const auto length = static_cast<int64_t>(sequences.back().size());
+    if (length == 0 || length > context) {
+      throw Error("text " + std::to_string(sequences.size()) + " has " + std::to_string(length) +
+                  " tokens; the model takes 1 to " + std::to_string(context));
+    }
+  }
+  return sequences;
+}
+
 }  // namespace
 
 void run_score(const ScoreOptions& options) {
@@ -68,10 +86,15 @@ void run_score(const ScoreOptions& options) {
   const auto model = open_scored(options);
   const Scorer scorer{model.decoder.get(), model.adapter(), model.score,
                       options.micro_batch_tokens};
-  if (!options.data.empty()) return score_pair_file(options, model, scorer);
-  std::vector<std::vector<int32_t>> sequences;
-  for (const auto& text : options.text) sequences.push_back(model.tokenizer.encode(text));
-  auto scores = score_sequences(scorer, sequences);
+  if (!options.data.empty() && !has_column(options.data.front(), "text")) {
+    return score_pair_file(options, model, scorer);
+  }
+  std::vector<std::string> texts = options.text;
+  for (const auto& path : options.data) {
+    const auto more = read_text_column(path, "text");
+    texts.insert(texts.end(), more.begin(), more.end());
+  }
+  auto scores = score_sequences(scorer, encode_texts(texts, model));
   if (options.normalise) normalise(scores, model.statistics);
   if (options.use.json) {
     std::cout << Json{{"scores", scores}}.dump() << "\n";

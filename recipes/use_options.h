@@ -42,7 +42,7 @@ struct GenerateOptions {
   void fields(Visitor& v) {
     v("prompt", prompt,
       "text to go on from; may be given several times; none: from the start token");
-    v("prompts", prompts, "a JSONL file with a prompt column");
+    v("prompts", prompts, "a JSONL or JSON file with a prompt column");
     v("template", chat_template,
       "put each prompt into a chat turn: chatml, plain, llama2, alpaca; auto: the model's own; "
       "none: as it is",
@@ -66,7 +66,7 @@ struct EvalOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("data", data, "text to measure: .txt or JSONL with a text column (required)", required());
+    v("data", data, "text to measure: .txt or JSONL with a text column", required());
     v("max_length", max_length, "tokens of a window at most; 0: the model's context", at_least(0));
     v("micro_batch_tokens", micro_batch_tokens, "tokens a forward pass at most", at_least(1));
     v("use", use, "model");
@@ -93,6 +93,7 @@ struct ScoreOptions {
   std::vector<std::string> text;
   std::vector<std::string> data;
   std::string chat_template = "auto";
+  std::string too_long = "error";
   bool normalise = false;
   int64_t micro_batch_tokens = 4096;
   UseOptions use;
@@ -105,6 +106,8 @@ struct ScoreOptions {
     v("data", data, "JSONL to score: pairs (chosen, rejected) or a text column");
     v("template", chat_template, "how turns become text, as in data.template",
       one_of({"auto", "chatml", "plain", "llama2", "alpaca", "none"}));
+    v("too_long", too_long, "pairs beyond the model's context: error, or drop and count them",
+      one_of({"error", "drop"}));
     v("normalise", normalise,
       "subtract the mean and divide by the scale kept with the reward model");
     v("micro_batch_tokens", micro_batch_tokens, "tokens a forward pass at most", at_least(1));

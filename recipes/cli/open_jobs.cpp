@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "core/error.h"
@@ -11,6 +12,9 @@ namespace plumb {
 const JobTable& open_jobs() {
   const auto program = std::filesystem::read_symlink("/proc/self/exe");
   const auto library = program.parent_path() / "libplumb_jobs.so";
+  // OpenMP reads this when LibTorch loads it. Threads that spin between parallel regions take the
+  // cores from whoever else computes: two jobs on two cores ran ten times slower.
+  setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     throw Error(std::string("cannot open the jobs: ") + dlerror() +

@@ -9,6 +9,7 @@
 #include "core/io/files.h"
 #include "core/log.h"
 #include "core/train/human.h"
+#include "core/train/recipe_diff.h"
 #include "core/train/report.h"
 #include "core/train/run_folder.h"
 #include "core/train/signals.h"
@@ -27,6 +28,15 @@ RunMode mode_of(const JobFlags& flags) {
   if (flags.resume && flags.overwrite)
     throw Error("--resume and --overwrite exclude each other", Exit::usage);
   return flags.resume ? RunMode::resume : flags.overwrite ? RunMode::overwrite : RunMode::fresh;
+}
+
+void warn_if_other(const std::string& folder, const std::string& recipe_yaml) {
+  const auto differences =
+      recipe_differences(files::read_file(folder + "/recipe.yaml"), recipe_yaml);
+  if (differences.empty()) return;
+  std::string message = folder + " was made by another recipe; give --overwrite to make it anew";
+  for (const auto& difference : differences) message += "\n  " + difference;
+  log::warning(message);
 }
 
 }  // namespace
@@ -77,9 +87,24 @@ void Job::open_folder(const std::string& recipe_yaml) {
   finished_ = flags_.resume && files::exists(result);
   if (finished_) {
     log::info(name_ + ": " + run_.out + " holds a finished run; nothing is left to do");
+    warn_if_other(run_.out, recipe_yaml);
     return;
   }
-  open_run_folder(run_.out, mode_of(flags_), recipe_yaml);
+  const RunMode asked = mode_of(flags_);
+  goes_on_ = flags_.resume && has_checkpoint(run_.out);
+  // Killed before its first checkpoint, a run leaves nothing to go on from: it starts over.
+  const RunMode mode = flags_.resume && !goes_on_ ? RunMode::overwrite : asked;
+  open_run_folder(run_.out, mode, recipe_yaml);
+  opened_ = !goes_on_;
+}
+
+Job::~Job() {
+  if (!opened_ || context_) return;
+  try {
+    undo_run_folder(run_.out);
+  } catch (const Error& error) {
+    log::warning(error.what());
+  }
 }
 
 PreparedData Job::prepare(const DataNeed& need, const Tokenizer& tokenizer) {

@@ -20,9 +20,12 @@ class Job {
   // Meets the other ranks; opens the run folder on rank 0 as the flags say; installs Ctrl-C.
   Job(const std::string& name, const RunOptions& run, const JobFlags& flags,
       const std::string& recipe_yaml);
+  ~Job();  // takes the run folder back when the job failed before begin()
 
   // A resumed run that had ended: there is nothing to do.
   bool is_finished() const { return finished_; }
+  // Rank 0: whether the folder holds a checkpoint that this run goes on from.
+  bool goes_on() const { return goes_on_; }
 
   Comm& comm() { return *comm_; }
   RunLog& log() { return *log_; }
@@ -50,6 +53,8 @@ class Job {
   std::string recipe_yaml_;
   double started_ = 0;
   bool finished_ = false;
+  bool goes_on_ = false;
+  bool opened_ = false;  // this rank made the run folder
   std::unique_ptr<Comm> comm_;
   std::optional<RunLog> log_;
   std::unique_ptr<Progress> progress_;

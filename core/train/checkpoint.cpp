@@ -154,6 +154,10 @@ void save_checkpoint(const std::string& run_folder, const Checkpoint& checkpoint
   if (failed) throw Error("rank 0 could not save its checkpoint", Exit::failed);
 }
 
+bool has_checkpoint(const std::string& run_folder) {
+  return !list_checkpoints(run_folder).empty();
+}
+
 std::optional<std::string> latest_checkpoint(const std::string& run_folder, Damaged damaged) {
   for (const std::string& folder : list_checkpoints(run_folder)) {
     try {

@@ -50,6 +50,9 @@ void save_checkpoint(const std::string& run_folder, const Checkpoint& checkpoint
 
 enum class Damaged { refuse, fall_back };
 
+// True when there is a checkpoint, whole or damaged, that a resumed run would go on from.
+bool has_checkpoint(const std::string& run_folder);
+
 // Folder of the newest checkpoint; none when there is none. Its files are checked against its
 // manifest: damage is an error, or with fall_back a warning, and the one before is tried. A folder
 // without a manifest is the rest of one being removed when the run was killed, and no checkpoint.

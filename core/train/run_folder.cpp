@@ -10,10 +10,12 @@
 namespace plumb {
 namespace {
 
-// Everything that a run may leave, and all that --overwrite removes.
+// Everything that a run may leave, and all that --overwrite removes, from the last to the first:
+// result.json, which says that a run is finished, must not outlive what it speaks of.
 constexpr std::array kRunEntries = {"recipe.yaml", "metrics.jsonl", kEventsFile,   "samples.jsonl",
                                     "data.json",   "report.html",   "checkpoints", "adapter",
-                                    "model",       "rollouts"};
+                                    "model",       "rollouts",      "critic",      "tokenizer",
+                                    "result.json"};
 
 }  // namespace
 
@@ -41,6 +43,13 @@ void open_run_folder(const std::string& folder, RunMode mode, const std::string&
   }
   files::create_directories(folder);
   files::publish(folder + "/recipe.yaml", recipe_yaml);
+}
+
+void undo_run_folder(const std::string& folder) {
+  files::remove_tree(folder + "/data.json");
+  files::remove_tree(folder + "/recipe.yaml");
+  std::error_code ignored;
+  if (std::filesystem::is_empty(folder, ignored)) files::remove_tree(folder);
 }
 
 void write_data_accounting(const std::string& folder, const Json& accounting) {

@@ -2,8 +2,11 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/io/files.h"
@@ -14,14 +17,32 @@ namespace plumb::test {
 
 using Words = std::vector<std::string>;
 
+// PLUMB_PROGRAM in the environment names another build to test.
+inline std::string program() {
+  const char* other = std::getenv("PLUMB_PROGRAM");
+  return other != nullptr ? other : PLUMB_PROGRAM;
+}
+
 inline Outcome plumb_run(Words words, const std::function<void(pid_t)>& while_running = {}) {
-  words.insert(words.begin(), PLUMB_PROGRAM);
+  words.insert(words.begin(), program());
   return run_program(words, while_running);
 }
 
 inline Words operator+(Words words, const Words& more) {
   words.insert(words.end(), more.begin(), more.end());
   return words;
+}
+
+// Returns once the running program wrote `path`, or ended. Polls: what is tested is a state on
+// disk, not a time.
+inline void wait_for_file(pid_t pid, const std::string& path) {
+  const auto is_written = [&] {
+    std::error_code absent;
+    return std::filesystem::is_directory(path, absent) ||
+           (std::filesystem::file_size(path, absent) > 0 && !absent);
+  };
+  while (kill(pid, 0) == 0 && !is_written())
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
 }
 
 // Made once for the whole program: the quickstart's data and a tiny model, an SFT adapter and a
@@ -106,11 +127,10 @@ inline std::vector<Json> metrics_of(const std::string& run) {
   return rows;
 }
 
-// What a clock decides differs between runs that are otherwise the same.
+// What a clock decides differs between runs that are otherwise the same. "eps": episodes a second,
+// TRL's name.
 inline bool is_timing(const std::string& name) {
-  return name.find("per_second") != std::string::npos ||
-         name.find("seconds") != std::string::npos || name.find("time") != std::string::npos ||
-         name.find("tokens_per") != std::string::npos;
+  return name == "tokens_per_second" || name == "eps" || name.starts_with("perf/");
 }
 
 inline std::vector<Json> without_timing(std::vector<Json> rows) {

@@ -22,6 +22,12 @@ void expect_refused(const BadCase& bad) {
   EXPECT_EQ(outcome.out, "") << bad.name;
 }
 
+// Refused data leave no run folder, so that the same command works once they are mended.
+void expect_refused_without_trace(const BadCase& bad, const std::string& out) {
+  expect_refused(bad);
+  EXPECT_FALSE(files::exists(workshop().path(out))) << bad.name;
+}
+
 std::string write(const std::string& name, const std::string& text) {
   const auto path = workshop().path(name);
   files::publish(path, text);
@@ -60,26 +66,24 @@ TEST(BadInput, RecipeKeys) {
   expect_refused({"override", {"sft", "train.step=3"}, 2, {"train.step", "train.steps"}});
 }
 
+std::string prompt_and_completion(const std::string& prompt, const std::string& completion) {
+  return Json{{"prompt", prompt}, {"completion", completion}}.dump() + "\n";
+}
+
 TEST(BadInput, Data) {
-  expect_refused(
-      {"malformed line",
-       sft_on(write("bad.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \n"),
-              "o1"),
-       3,
-       {"bad.jsonl:2"}});
-  expect_refused({"missing column",
-                  sft_on(write("col.jsonl", "{\"question\": \"a\"}\n"), "o2"),
-                  3,
-                  {"col.jsonl", "question"}});
-  expect_refused({"empty", sft_on(write("empty.jsonl", ""), "o3"), 3, {"empty.jsonl"}});
-  expect_refused({"absent", sft_on(workshop().path("none.jsonl"), "o4"), 3, {"none.jsonl"}});
-  expect_refused(
-      {"labels cut off",
-       sft_on(write("cut.jsonl",
-                    Json{{"prompt", std::string(2000, 'x')}, {"completion", "y"}}.dump() + "\n"),
-              "o5"),
-       3,
-       {"cut.jsonl:1"}});
+  const auto refuse = [](const std::string& name, const std::string& file, const std::string& text,
+                         const Words& more, const std::vector<std::string>& said) {
+    expect_refused_without_trace({name, sft_on(write(file, text), name) + more, 3, said}, name);
+  };
+  const std::string good = prompt_and_completion("a", "b"), longest(2000, 'x');
+  refuse("malformed", "bad.jsonl", good + "{\"prompt\": \n", {}, {"bad.jsonl:2"});
+  refuse("columns", "col.jsonl", "{\"question\": \"a\"}\n", {}, {"col.jsonl", "question"});
+  refuse("empty", "empty.jsonl", "", {}, {"empty.jsonl"});
+  refuse("cut", "cut.jsonl", prompt_and_completion(longest, "y"), {}, {"cut.jsonl:1"});
+  refuse("long", "long.jsonl", good + prompt_and_completion("a", longest), {"data.too_long=error"},
+         {"long.jsonl:2", "tokens", "96", "data.too_long"});
+  expect_refused_without_trace(
+      {"absent", sft_on(workshop().path("none.jsonl"), "absent"), 3, {"none.jsonl"}}, "absent");
 }
 
 TEST(BadInput, ModelFiles) {
@@ -109,6 +113,43 @@ TEST(BadInput, ModelFiles) {
   expect_refused({"no weights", {"logits", wider, "--ids", "1"}, 3, {wider}});
   expect_refused(
       {"adapter as model", {"logits", shop.sft_adapter(), "--ids", "1"}, 2, {"--adapter"}});
+}
+
+TEST(BadInput, AnAdapterForAnotherBase) {
+  const auto& shop = workshop();
+  must(plumb_run(Words{"pretrain", "data.path=[" + shop.data() + "/corpus.txt]",
+                       "tokenizer.path=" + shop.base(), "architecture.hidden_size=16",
+                       "architecture.intermediate_size=64", "architecture.num_hidden_layers=2",
+                       "architecture.num_attention_heads=4", "architecture.num_key_value_heads=2",
+                       "samples.count=0", "train.steps=1", "train.batch_size=2", "--out",
+                       shop.path("narrow")} +
+                 shop.common()));
+  expect_refused(
+      {"logits",
+       {"logits", shop.path("narrow") + "/model", "--adapter", shop.sft_adapter(), "--ids", "1"},
+       3,
+       {"adapter_model.safetensors", "q_proj", "(R, 16)", "(4, 32)", "another base"}});
+}
+
+// A limit on file sizes stands for a disk that is full: room for the logs and for the tensors of a
+// checkpoint, not for its optimizer.
+TEST(BadInput, AFullDiskLeavesNoHalfCheckpoint) {
+  const auto& shop = workshop();
+  const std::string run = shop.path("full");
+  Words limited = {"/bin/bash", "-c", "ulimit -f 160; exec \"$0\" \"$@\"", program()};
+  const auto outcome = run_program(
+      limited + shop.sft("full") +
+      Words{"lora.rank=0", "train.steps=4", "train.checkpoint_every=2", "samples.count=0"});
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  for (const char* part : {"optimizer.safetensors", "write failed", "File too large"})
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+  EXPECT_TRUE(std::filesystem::is_empty(run + "/checkpoints"));
+  EXPECT_FALSE(files::exists(run + "/model"));
+  EXPECT_FALSE(files::exists(run + "/result.json"));
+  // With room again the run goes to its end.
+  must(plumb_run(shop.sft("full") +
+                 Words{"lora.rank=0", "train.steps=4", "train.checkpoint_every=2", "--resume"}));
+  EXPECT_EQ(metrics_of(run).size(), 4u);
 }
 
 TEST(BadInput, AnOutThatHoldsARunIsRefused) {

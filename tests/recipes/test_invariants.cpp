@@ -2,8 +2,10 @@
 // (aesthetics of TRL's tests/invariant: configurations that must give one trajectory).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "core/io/safetensors.h"
 #include "tests/recipes/plumb_runs.h"
 
 namespace plumb::test {
@@ -63,24 +65,53 @@ TEST(Invariants, PpoStartsOnPolicyAndAtTheReference) {
     EXPECT_LT(row["policy/approxkl_first"].get<double>(), 1e-8);
     EXPECT_LT(row["sampling/logprob_gap_max"].get<double>(), 1e-4);
     // Nothing was updated before the first rollout: policy and reference are one adapter.
-    if (iterations++ == 0) EXPECT_NEAR(row["objective/kl"].get<double>(), 0, 1e-5);
+    if (iterations == 0) {
+      EXPECT_NEAR(row["objective/kl"].get<double>(), 0, 1e-5);
+    }
+    ++iterations;
   }
   EXPECT_EQ(iterations, 3);
+}
+
+using Logits = std::vector<std::vector<double>>;
+
+Logits logits_of(const Words& model) {
+  const auto outcome = plumb_run(Words{"logits"} + model + Words{"--ids", "1 5 9 12 40", "--json"});
+  must(outcome);
+  return parse_json(outcome.out, "logits")["logits"].get<Logits>();
+}
+
+// LoRA starts with B = 0 (Hu et al. 2021, section 4.1): the base itself.
+TEST(Invariants, LoraStartsAsTheBase) {
+  const auto& shop = workshop();
+  must(plumb_run(shop.sft("lora_start") + Words{"train.steps=3"}));
+  must(plumb_run(shop.sft("full_start") + Words{"train.steps=3", "lora.rank=0"}));
+  const auto lora = metrics_of(shop.path("lora_start")), full = metrics_of(shop.path("full_start"));
+  EXPECT_NEAR(lora[0]["loss"].get<double>(), full[0]["loss"].get<double>(), 1e-6);
+}
+
+TEST(Invariants, AnAdapterWithoutBIsTheBase) {
+  const auto& shop = workshop();
+  const std::string folder = shop.path("zero_b");
+  std::filesystem::copy(shop.sft_adapter(), folder);
+  const std::string file = folder + "/adapter_model.safetensors";
+  const auto tensors = SafetensorsFile::open(file);
+  std::string bytes = files::read_file(file);
+  for (const auto& entry : tensors.entries()) {
+    if (entry.name.find("lora_B") == std::string::npos) continue;
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(entry.begin), entry.bytes(), '\0');
+  }
+  files::publish(file, bytes);
+  EXPECT_EQ(logits_of({shop.base(), "--adapter", folder}), logits_of({shop.base()}));
 }
 
 TEST(Invariants, MergedModelHasTheAdaptersLogits) {
   const auto& shop = workshop();
   must(plumb_run(
       {"merge", shop.base(), "--adapter", shop.sft_adapter(), "--out", shop.path("merged")}));
-  const auto logits = [](const Words& words) {
-    const auto outcome =
-        plumb_run(Words{"logits"} + words + Words{"--ids", "1 5 9 12 40", "--json"});
-    must(outcome);
-    return parse_json(outcome.out, "logits")["logits"].get<std::vector<std::vector<double>>>();
-  };
-  const auto merged = logits({shop.path("merged")});
-  const auto applied = logits({shop.base(), "--adapter", shop.sft_adapter()});
-  const auto base = logits({shop.base()});
+  const auto merged = logits_of({shop.path("merged")});
+  const auto applied = logits_of({shop.base(), "--adapter", shop.sft_adapter()});
+  const auto base = logits_of({shop.base()});
   double moved = 0;
   for (std::size_t t = 0; t < merged.size(); ++t) {
     for (std::size_t v = 0; v < merged[t].size(); ++v) {

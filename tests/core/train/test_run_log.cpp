@@ -85,15 +85,31 @@ TEST(RunFolder, RefusesARunUnlessToldWhatToDo) {
   EXPECT_EQ(files::read_file(folder + "/recipe.yaml"), "a: 1\n");
 }
 
+TEST(RunFolder, ARunThatDidNotBeginLeavesNothingOfItsOwn) {
+  TemporaryFolder parent;
+  const std::string folder = parent / "out";
+  open_run_folder(folder, RunMode::fresh, "a: 1\n");
+  write_data_accounting(folder, Json::object());
+  undo_run_folder(folder);
+  EXPECT_FALSE(files::exists(folder));
+  open_run_folder(folder, RunMode::fresh, "a: 1\n");
+  files::publish(folder + "/notes.txt", "mine");
+  undo_run_folder(folder);
+  EXPECT_FALSE(holds_run(folder));
+  EXPECT_TRUE(files::exists(folder + "/notes.txt"));
+}
+
 TEST(RunFolder, OverwriteRemovesTheRunAndNothingElse) {
   TemporaryFolder folder;
   open_run_folder(folder.path(), RunMode::fresh, "a: 1\n");
   files::create_directories(folder / "checkpoints/step-00000001");
   files::publish(folder / "notes.txt", "mine");
+  files::publish(folder / "result.json", "{}");
   RunLog::create(folder.path()).metrics(1, {{"loss", 1}});
   open_run_folder(folder.path(), RunMode::overwrite, "a: 2\n");
   EXPECT_EQ(files::read_file(folder / "recipe.yaml"), "a: 2\n");
   EXPECT_FALSE(files::exists(folder / "checkpoints"));
+  EXPECT_FALSE(files::exists(folder / "result.json"));
   EXPECT_FALSE(files::exists(folder / "metrics.jsonl"));
   EXPECT_EQ(files::read_file(folder / "notes.txt"), "mine");
 }

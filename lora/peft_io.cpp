@@ -56,8 +56,10 @@ void check_values(const PeftAdapter& peft, const std::string& folder, UntrainedA
     any_update = any_update || (is_b && tensor.ne(0).any().item<bool>());
   }
   if (!any_update && untrained == UntrainedAdapter::refuse) {
-    throw Error(folder +
-                ": every lora_B is zero, so the adapter would change nothing; it is not written");
+    throw Error(
+        folder +
+        ": every lora_B is zero, so the adapter would change nothing; it is not written. "
+        "Was there an update with a learning rate above 0 (the first one of a warm-up has 0)?");
   }
 }
 

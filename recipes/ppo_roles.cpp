@@ -31,16 +31,23 @@ const UsedModel* reward_on_base(const PpoRoles& roles) {
   return nullptr;
 }
 
-// The head is scaled as the scores are, so that the first values are of their size.
-PeftAdapter critic_from(const UsedModel& reward, const std::string& normalise_scores) {
+double weight_of(const UsedModel& reward, const std::vector<ScoreTerm>& terms) {
+  for (const auto& term : terms) {
+    if (term.model && term.model->scorer.adapter == reward.adapter()) return term.weight;
+  }
+  return 1.0;
+}
+
+// The head is scaled as its term of the score is, so that the first values are of that size.
+PeftAdapter critic_from(const UsedModel& reward, double scale) {
   PeftAdapter critic = *reward.peft;
   critic.adapter = clone(reward.peft->adapter);
-  const double scale = normalise_scores == "model" ? reward.statistics.scale : 1.0;
-  critic.score = (reward.score / scale).contiguous();
+  critic.score = (reward.score * scale).contiguous();
   return critic;
 }
 
-PeftAdapter make_critic(const PpoRecipe& recipe, const PpoRoles& roles) {
+PeftAdapter make_critic(const PpoRecipe& recipe, const PpoRoles& roles,
+                        const std::vector<ScoreTerm>& terms) {
   const CriticOptions& options = recipe.ppo.critic;
   const UsedModel* reward = reward_on_base(roles);
   if (options.init == "reward" && reward == nullptr) {
@@ -48,8 +55,11 @@ PeftAdapter make_critic(const PpoRecipe& recipe, const PpoRoles& roles) {
         "ppo.critic.init: reward needs a reward model that is an adapter on model.path; use zero",
         Exit::usage);
   }
-  if (options.init != "zero" && reward != nullptr)
-    return critic_from(*reward, recipe.ppo.reward.normalise_scores);
+  if (options.init != "zero" && reward != nullptr) {
+    const bool normalised = recipe.ppo.reward.normalise_scores == "model";
+    return critic_from(*reward,
+                       weight_of(*reward, terms) / (normalised ? reward->statistics.scale : 1.0));
+  }
   PeftAdapter critic;
   critic.options = options.lora;
   // Another seed than the policy's adapter, so that the two do not start as copies.
@@ -87,7 +97,7 @@ std::unique_ptr<PpoRoles> load_roles(const PpoRecipe& recipe, std::vector<ScoreT
   for (const auto& term : reward_terms(recipe.ppo.reward)) {
     terms.push_back(term.kind == "model" ? model_term(term, base, *roles) : text_term(term));
   }
-  roles->critic = make_critic(recipe, *roles);
+  roles->critic = make_critic(recipe, *roles, terms);
   return roles;
 }
 

@@ -28,7 +28,8 @@ void flatten(const YAML::Node& node, const std::string& key, Flat& flat) {
 
 bool matters(const std::string& key) {
   static const std::set<std::string> cosmetic = {
-      "out", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "quiet"};
+      "out",   "log_every", "eval_every", "checkpoint_every", "keep_checkpoints",
+      "quiet", "keep",      "store",      "samples_every",    "samples_shown"};
   const auto dot = key.rfind('.');
   return !cosmetic.contains(dot == std::string::npos ? key : key.substr(dot + 1));
 }

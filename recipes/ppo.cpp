@@ -1,5 +1,5 @@
 // PPO against a reward, with a KL penalty: policy and critic are adapters on one base.
-//   plumb ppo recipes/ppo.yaml model.path=MODEL data.path=prompts.jsonl ppo.reward.model=REWARD
+//   plumb ppo recipes/ppo.yaml model.path=MODEL data.path=[prompts.jsonl] ppo.reward.model=REWARD
 #include "core/error.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"

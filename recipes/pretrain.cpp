@@ -1,5 +1,5 @@
 // Next-token training on text, from scratch or from a model.
-//   plumb pretrain recipes/pretrain.yaml data.path=corpus.txt
+//   plumb pretrain recipes/pretrain.yaml data.path=[corpus.txt]
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/new_model.h"

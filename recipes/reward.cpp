@@ -1,5 +1,5 @@
 // A reward model: a backbone with a scalar head, trained on preference pairs.
-//   plumb reward recipes/reward.yaml model.path=MODEL data.path=pairs.jsonl
+//   plumb reward recipes/reward.yaml model.path=MODEL data.path=[pairs.jsonl]
 #include <cmath>
 
 #include "core/error.h"

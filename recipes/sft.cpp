@@ -1,5 +1,5 @@
 // Supervised fine-tuning, all weights or LoRA.
-//   plumb sft recipes/sft.yaml model.path=MODEL data.path=train.jsonl
+//   plumb sft recipes/sft.yaml model.path=MODEL data.path=[train.jsonl]
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/sample_table.h"

@@ -104,7 +104,7 @@ std::string data_help() {
   return "JOB is pretrain, sft, reward or ppo: it decides what becomes of a row. Keys are the "
          "job's:\n"
          "  plumb data inspect sft sft.yaml\n"
-         "  plumb data inspect sft model.path=MODEL data.path=train.jsonl\n\nFlags\n" +
+         "  plumb data inspect sft model.path=MODEL data.path=[train.jsonl]\n\nFlags\n" +
          flags_help(FieldList::of(flags));
 }
 

@@ -39,12 +39,18 @@ void warn_if_other(const std::string& folder, const std::string& recipe_yaml) {
   log::warning(message);
 }
 
-}  // namespace
-
 Json metrics_json(const Metrics& metrics) {
   Json json = Json::object();
   for (const auto& [name, value] : metrics) json[name] = value;
   return json;
+}
+
+}  // namespace
+
+Json result_json(const TrainResult& result) {
+  return {{"steps", result.step},
+          {"train", metrics_json(result.last_train)},
+          {"eval", metrics_json(result.last_eval)}};
 }
 
 void choose_device(const std::string& device, int64_t threads, int64_t ranks_here) {

@@ -68,7 +68,8 @@ std::string resolved(Recipe recipe) {
   return resolved_yaml(FieldList::of(recipe));
 }
 
-Json metrics_json(const Metrics& metrics);
+// What result.json keeps of a training: steps, and the last metrics of train and eval.
+Json result_json(const TrainResult& result);
 
 // Sets ATen's threads; refuses device cuda where its plugin is not there. All commands that open a
 // model call it before anything of ATen.

@@ -34,9 +34,7 @@ void run_ppo(const PpoRecipe& recipe, const JobFlags& flags) {
   const auto result = trainer.train();
 
   // export: the policy; the critic beside it, for a run that goes on from here
-  Json done = {{"steps", result.step},
-               {"train", metrics_json(result.last_train)},
-               {"eval", metrics_json(result.last_eval)}};
+  Json done = result_json(result);
   if (job.comm().is_main()) {
     const Trainable policy{*roles->decoder, roles->policy, {}};
     done["written"] = save_trainable(policy, roles->tokenizer, recipe.model.path, job.folder());

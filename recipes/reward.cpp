@@ -40,9 +40,7 @@ void run_reward(const RewardRecipe& recipe, const JobFlags& flags) {
   const auto result = train(supervised, recipe.train, optimizer, context);
 
   // export: the head is part of the artifact, and so are mean and scale of its scores
-  Json done = {{"steps", result.step},
-               {"train", metrics_json(result.last_train)},
-               {"eval", metrics_json(result.last_eval)}};
+  Json done = result_json(result);
   if (job.comm().is_main()) {
     const Scorer scorer{&model.decoder, model.adapter(), model.score,
                         recipe.train.micro_batch_tokens};

@@ -35,14 +35,11 @@ void run_sft(const SftRecipe& recipe, const JobFlags& flags) {
   if (job.comm().is_main()) samples.record(job.log(), result.step, generator);
 
   // export
-  std::string written;
-  if (job.comm().is_main())
-    written = save_trainable(model, tokenizer, recipe.model.path, job.folder());
-  job.finish({{"written", written},
-              {"steps", result.step},
-              {"train", metrics_json(result.last_train)},
-              {"eval", metrics_json(result.last_eval)}},
-             "Supervised fine-tuning");
+  Json done = result_json(result);
+  if (job.comm().is_main()) {
+    done["written"] = save_trainable(model, tokenizer, recipe.model.path, job.folder());
+  }
+  job.finish(done, "Supervised fine-tuning");
 }
 
 }  // namespace plumb

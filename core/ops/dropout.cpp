@@ -46,9 +46,8 @@ void dropout_(const at::Tensor& x, const Dropout& dropout) {
   const int64_t groups = (first + count + kPhiloxWords - 1) / kPhiloxWords - first_group;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
     scalar_t* data = x.mutable_data_ptr<scalar_t>();
-    for_rows(count == 0 ? 0 : groups, kPhiloxWords * kDrawCost, [&](int64_t group) {
-      drop_group(data, first_group + group, first, count, dropout);
-    });
+    for_rows(count == 0 ? 0 : groups, kPhiloxWords * kDrawCost,
+             [&](int64_t group) { drop_group(data, first_group + group, first, count, dropout); });
   });
 }
 

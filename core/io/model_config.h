@@ -12,27 +12,52 @@
 
 namespace plumb {
 
-// What the decoder can be made of.
-enum class Norm { rms };
-enum class Positions { rope };
-enum class Activation { silu_gated };
+// What the one decoder can be made of; a family (core/io/family.h) is a choice of these.
+enum class Norm {
+  rms,           // x / rms(x) * w            (Llama)
+  rms_one_plus,  // x / rms(x) * (1 + w)      (Gemma)
+  layer,         // LayerNorm with w and b    (GPT-2, Falcon, GPT-NeoX)
+};
+enum class Positions {
+  rope,     // q and k rotated
+  learned,  // a table added to the embedding (GPT-2)
+  alibi,    // a slope a head, times the key's position, added to the scores (Falcon RW)
+};
+enum class Activation { silu, gelu, gelu_tanh, relu };  // gelu is the exact one, by erf
+enum class BlockOrder {
+  sequential,            // x += attention(norm(x)); x += mlp(norm(x))
+  parallel,              // x += attention(norm_1(x)) + mlp(norm_2(x))
+  parallel_shared_norm,  // x += attention(n) + mlp(n), n = norm(x)
+};
 
-enum class RopeType { standard, llama3 };  // "default" and "llama3" in files
+// How rotary frequencies are stretched (transformers' modeling_rope_utils.py): "default", "linear",
+// "dynamic", "llama3" and "yarn" in files.
+enum class RopeType { standard, linear, dynamic, llama3, yarn };
 
-// How rotary frequencies are stretched (transformers' modeling_rope_utils.py). With `standard` the
-// other fields mean nothing.
+// A field means something to the types named beside it, nothing to the others.
 struct RopeScaling {
   RopeType type = RopeType::standard;
-  double factor = 1.0;
-  double low_freq_factor = 1.0;
-  double high_freq_factor = 4.0;
-  std::int64_t original_max_position_embeddings = 0;
+  double factor = 1.0;                                 // all but standard
+  double low_freq_factor = 1.0;                        // llama3
+  double high_freq_factor = 4.0;                       // llama3
+  std::int64_t original_max_position_embeddings = 0;   // dynamic, llama3, yarn
+  double attention_factor = 1.0;                       // yarn: cos and sin are multiplied by it
+  double beta_fast = 32.0;                             // yarn
+  double beta_slow = 1.0;                              // yarn
+  bool truncate = true;                                // yarn: whole numbers as range bounds
 };
 
 struct ModelConfig {
   Norm norm = Norm::rms;
   Positions positions = Positions::rope;
-  Activation activation = Activation::silu_gated;
+  Activation activation = Activation::silu;
+  bool is_gated = true;  // mlp: down(act(gate(x)) * up(x)); otherwise down(act(up(x)))
+  BlockOrder block_order = BlockOrder::sequential;
+  bool has_post_norms = false;  // attention's and mlp's outputs are normed before they are added
+  bool has_qk_norm = false;     // RMSNorm over each head of q and k, before rope
+  bool has_qkv_bias = false;
+  bool has_o_bias = false;
+  bool has_mlp_bias = false;  // of gate, up and down
 
   std::int64_t vocab_size = 0;           // V
   std::int64_t hidden_size = 0;          // C
@@ -40,23 +65,26 @@ struct ModelConfig {
   std::int64_t num_hidden_layers = 0;    // L
   std::int64_t num_attention_heads = 0;  // H
   std::int64_t num_key_value_heads = 0;  // K, divides H
-  std::int64_t head_dim = 0;             // D, even; H * D need not be C
+  std::int64_t head_dim = 0;             // D; H * D need not be C
+  std::int64_t rotary_dim = 0;           // of D, even: the first of a head's values that rope turns
   std::int64_t max_position_embeddings = 2048;
 
-  double rms_norm_eps = 1e-6;
+  double norm_eps = 1e-6;
   double rope_theta = 10000.0;
   RopeScaling rope_scaling;
+  double attention_scale = 0.0;        // of q . k; D^-0.5 but in Gemma
+  double attention_softcap = 0.0;      // c: scores become c tanh(s / c); 0 is none
+  double logits_softcap = 0.0;         // the same of the head's logits
+  double embedding_scale = 1.0;        // of the embedded tokens
+  std::vector<std::int64_t> windows;   // (L): keys a query sees, itself included, 0 all; empty: all 0
   bool tie_word_embeddings = false;
-  bool attention_bias = false;  // of q, k and v
-  bool mlp_bias = false;
-  std::string hidden_act = "silu";
   double initializer_range = 0.02;
 
   std::optional<std::int32_t> bos_token_id;
   std::set<std::int32_t> eos_token_ids;
   std::optional<std::int32_t> pad_token_id;
 
-  std::string model_type = "llama";  // or "mistral" where no sliding window is active
+  std::string model_type = "llama";  // names the family
   std::vector<std::string> architectures = {"LlamaForCausalLM"};
   std::string dtype;  // of the weights in the files: float32, bfloat16, float16 or "" (not said)
 

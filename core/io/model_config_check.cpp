@@ -62,7 +62,7 @@ void check_heads(const ModelConfig& config, const std::string& source) {
 
 void check_numbers(const ModelConfig& config, const std::string& source) {
   const NumberRule rules[] = {
-      {"rms_norm_eps", config.rms_norm_eps, 1.0},
+      {"rms_norm_eps", config.norm_eps, 1.0},
       {"rope_theta", config.rope_theta, 1e18},
       {"initializer_range", config.initializer_range, 100.0},
   };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "core/error.h"
@@ -108,6 +109,8 @@ void read_sizes(const ConfigValues& values, ModelConfig& config) {
     }
     config.head_dim = config.hidden_size / config.num_attention_heads;
   }
+  config.rotary_dim = config.head_dim;
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
 }
 
 void refuse_active_window(const ConfigValues& values, const ModelConfig& config) {
@@ -200,7 +203,7 @@ ModelConfig parse_model_config(const Json& json, const std::string& source) {
   refuse_active_window(values, config);
   read_rope(values, config);
   read_dtype(values, config);
-  config.rms_norm_eps = values.number("rms_norm_eps", config.rms_norm_eps);
+  config.norm_eps = values.number("rms_norm_eps", config.norm_eps);
   config.initializer_range = values.number("initializer_range", config.initializer_range);
   config.tie_word_embeddings = values.boolean("tie_word_embeddings", false);
   read_ids(values, config);

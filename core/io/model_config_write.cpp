@@ -52,12 +52,12 @@ Json to_json(const ModelConfig& config) {
   json["num_key_value_heads"] = config.num_key_value_heads;
   json["head_dim"] = config.head_dim;
   json["max_position_embeddings"] = config.max_position_embeddings;
-  json["hidden_act"] = config.hidden_act;
-  json["rms_norm_eps"] = config.rms_norm_eps;
+  json["hidden_act"] = "silu";
+  json["rms_norm_eps"] = config.norm_eps;
   json["initializer_range"] = config.initializer_range;
   put_rope(config, json);
-  json["attention_bias"] = config.attention_bias;
-  json["mlp_bias"] = config.mlp_bias;
+  json["attention_bias"] = config.has_qkv_bias;
+  json["mlp_bias"] = config.has_mlp_bias;
   json["tie_word_embeddings"] = config.tie_word_embeddings;
   json["bos_token_id"] = or_null(config.bos_token_id);
   json["eos_token_id"] = ids_json(config.eos_token_ids);

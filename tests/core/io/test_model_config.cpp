@@ -53,7 +53,7 @@ TEST(ModelConfig, ReadsTransformers5) {
   EXPECT_EQ(config.num_key_value_heads, 4);
   EXPECT_EQ(config.head_dim, 8);
   EXPECT_EQ(config.max_position_embeddings, 512);
-  EXPECT_EQ(config.rms_norm_eps, 1e-5);
+  EXPECT_EQ(config.norm_eps, 1e-5);
   EXPECT_EQ(config.rope_theta, 500000.0);
   EXPECT_EQ(config.rope_scaling.type, RopeType::standard);
   EXPECT_TRUE(config.tie_word_embeddings);
@@ -99,7 +99,7 @@ TEST(ModelConfig, MissingKeysTakeTransformersDefaults) {
   EXPECT_EQ(config.num_key_value_heads, 6);
   EXPECT_EQ(config.head_dim, 8);
   EXPECT_EQ(config.max_position_embeddings, 2048);
-  EXPECT_EQ(config.rms_norm_eps, 1e-6);
+  EXPECT_EQ(config.norm_eps, 1e-6);
   EXPECT_EQ(config.rope_theta, 10000.0);
   EXPECT_FALSE(config.tie_word_embeddings);
   EXPECT_EQ(config.bos_token_id, 1);

@@ -1,0 +1,71 @@
+// A family of models is a row of one table: how its config.json is read, which options of the one
+// decoder that means, and what its tensors are called. Mathematics live in core/ops and core/model;
+// a family that needs none of its own adds a file here, a line in family.cpp, and its oracle.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io/config_values.h"
+#include "core/io/linear_sites.h"
+#include "core/io/model_config.h"
+
+namespace plumb {
+
+// In what order the rows of a fused qkv lie in files.
+enum class QkvRows {
+  blocks,      // all of q, all of k, all of v (Phi-3, GPT-2)
+  per_kv_head  // for each kv head its H / K queries, its key, its value (Falcon, GPT-NeoX)
+};
+enum class WeightOrder {
+  out_in,  // (O, I), as nn.Linear
+  in_out   // (I, O), as GPT-2's Conv1D
+};
+
+// The norms of a layer. `mlp` is the norm before the MLP, which Llama calls post_attention.
+enum class NormSite { attention, mlp, after_attention, after_mlp, q, k };
+
+struct LinearName {
+  Linear linear;
+  std::string_view module;  // "self_attn.q_proj"; files add .weight and .bias
+};
+struct NormName {
+  NormSite site;
+  std::string_view module;  // "input_layernorm"
+};
+
+// Names in files. A layer's are LAYERS + index + "." + module.
+struct TensorNames {
+  std::string_view embed_tokens;     // "model.embed_tokens.weight"
+  std::string_view embed_positions;  // of learned positions, else empty
+  std::string_view layers;           // "model.layers."
+  std::string_view final_norm;       // "model.norm"
+  std::string_view lm_head;          // "lm_head.weight"
+  std::vector<LinearName> linears;
+  std::vector<NormName> norms;
+  QkvRows qkv_rows = QkvRows::blocks;
+  WeightOrder weight_order = WeightOrder::out_in;
+};
+
+struct Family {
+  std::string_view model_type;    // in config.json
+  std::string_view causal_lm;     // "LlamaForCausalLM"
+  std::string_view classifier;    // "LlamaForSequenceClassification"; empty where transformers has none
+  std::string_view models;        // for README and errors: "Llama 1, 2, 3.x, SmolLM"
+  // The family's keys into the decoder's options. What it cannot compute exactly it refuses by key
+  // and value.
+  void (*read)(const ConfigValues& values, ModelConfig& config);
+  // The options under the family's keys; raw keys are there already.
+  void (*write)(const ModelConfig& config, Json& json);
+  TensorNames (*names)(const ModelConfig& config);
+};
+
+// Every family, in the order of the README's table.
+std::span<const Family> families();
+
+// The family of config.model_type. Throws Error that names the ones there are.
+const Family& family_of(const ModelConfig& config);
+
+}  // namespace plumb

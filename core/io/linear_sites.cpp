@@ -1,0 +1,54 @@
+#include "core/io/linear_sites.h"
+
+#include "core/io/family.h"
+
+namespace plumb {
+namespace {
+
+struct Place {
+  Product product;
+  std::int64_t row;
+  std::int64_t outputs;
+  std::int64_t inputs;
+};
+
+Place place_of(const ModelConfig& config, Linear linear) {
+  const std::int64_t C = config.hidden_size, F = config.intermediate_size;
+  const std::int64_t q = config.num_attention_heads * config.head_dim;
+  const std::int64_t kv = config.num_key_value_heads * config.head_dim;
+  switch (linear) {
+    case Linear::q:
+      return {Product::qkv, 0, q, C};
+    case Linear::k:
+      return {Product::qkv, q, kv, C};
+    case Linear::v:
+      return {Product::qkv, q + kv, kv, C};
+    case Linear::qkv:
+      return {Product::qkv, 0, q + 2 * kv, C};
+    case Linear::o:
+      return {Product::o, 0, C, q};
+    case Linear::gate:
+      return {Product::gate_up, 0, F, C};
+    case Linear::up:
+      return {Product::gate_up, config.is_gated ? F : 0, F, C};
+    case Linear::gate_up:
+      return {Product::gate_up, 0, 2 * F, C};
+    case Linear::down:
+      break;
+  }
+  return {Product::down, 0, C, F};
+}
+
+}  // namespace
+
+std::vector<LinearSite> linear_sites(const ModelConfig& config) {
+  std::vector<LinearSite> sites;
+  for (const LinearName& name : family_of(config).names(config).linears) {
+    const Place place = place_of(config, name.linear);
+    sites.push_back({name.linear, place.product, place.row, place.outputs, place.inputs,
+                     std::string(name.module)});
+  }
+  return sites;
+}
+
+}  // namespace plumb

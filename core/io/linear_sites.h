@@ -1,0 +1,35 @@
+// The linears of a decoder's layer: which there are in a family, under what names, and where each
+// lies in the tensors that hold several of them. LoRA, the blocks, decoding and the files all go by
+// this list.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/io/model_config.h"
+
+namespace plumb {
+
+// A linear as the family's files have it: q, k and v apart (Llama) or as one (Falcon).
+enum class Linear { q, k, v, qkv, o, gate, up, gate_up, down };
+constexpr int kNumLinears = 9;
+
+// The four products of a layer. In memory q | k | v and gate | up lie one under another, in this
+// order whatever the files do (core/io/family.h), so that x is read once.
+enum class Product { qkv, o, gate_up, down };
+constexpr int kNumProducts = 4;
+
+struct LinearSite {
+  Linear linear;
+  Product product;
+  std::int64_t row = 0;      // first output in the product
+  std::int64_t outputs = 0;  // O
+  std::int64_t inputs = 0;   // I
+  std::string module;        // within a layer, as PEFT and the files name it: "self_attn.q_proj"
+};
+
+// In the order in which the products run. Needs a checked config.
+std::vector<LinearSite> linear_sites(const ModelConfig& config);
+
+}  // namespace plumb

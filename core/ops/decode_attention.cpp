@@ -26,11 +26,15 @@ struct Group {
   const float* values;  // of the kv head
   float* weights;       // (heads, padded length): scores, then softmax weights
   float* out;           // (heads, D)
-  int64_t length;       // positions attended to
-  int64_t padded;       // length rounded up to kKeyBlock
+  DecodeBias key_bias;  // of the first head, indexed by key position
+  DecodeBias relative;  // likewise
+  int64_t first;        // positions [first, length) are attended to
+  int64_t length;
+  int64_t padded;  // length rounded up to kKeyBlock
   int64_t head_dim;
   int64_t value_width;
   float scale;
+  float softcap;
 };
 
 // Scores of kVecs registers of positions, which must lie in whole key blocks.
@@ -55,16 +59,32 @@ PLUMB_INLINE void score_blocks(const Group& group, int64_t first_block) {
   }
 }
 
+void cap_scores(float* scores, const Group& group) {
+  const float cap = group.softcap;
+#pragma omp simd
+  for (int64_t t = group.first; t < group.length; ++t) {
+    scores[t] = cap * vector_tanh(scores[t] / cap);
+  }
+}
+
+void add_bias(float* scores, const Group& group, const DecodeBias& bias, int64_t head) {
+  const float* values = bias.data + head * bias.stride;
+#pragma omp simd
+  for (int64_t t = group.first; t < group.length; ++t) {
+    scores[t] += values[t];
+  }
+}
+
 // Scores become e^(score - max); returns their sum.
-float exponentiate(float* scores, int64_t length) {
-  float highest = scores[0];
+float exponentiate(float* scores, int64_t first, int64_t length) {
+  float highest = scores[first];
 #pragma omp simd reduction(max : highest)
-  for (int64_t t = 0; t < length; ++t) {
+  for (int64_t t = first; t < length; ++t) {
     highest = std::max(highest, scores[t]);
   }
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t t = 0; t < length; ++t) {
+  for (int64_t t = first; t < length; ++t) {
     scores[t] = vector_exp(scores[t] - highest);
     sum += scores[t];
   }
@@ -76,7 +96,7 @@ template <int kHeads, int kVecs>
 PLUMB_INLINE void mix_values(const Group& group, int64_t d, const float (&inverse)[kHeads]) {
   Vec acc[kHeads][kVecs] = {};
   const float* values = group.values + d;
-  for (int64_t t = 0; t < group.length; ++t) {
+  for (int64_t t = group.first; t < group.length; ++t) {
     for (int i = 0; i < kVecs; ++i) {
       const Vec v = load(values + t * group.value_width + i * kLanes);
       for (int h = 0; h < kHeads; ++h) {
@@ -94,11 +114,25 @@ PLUMB_INLINE void mix_values(const Group& group, int64_t d, const float (&invers
   }
 }
 
+// Softmax weights of one head, not yet divided by their sum, which is returned.
+float weigh(const Group& group, int64_t head) {
+  float* scores = group.weights + head * group.padded;
+  if (group.softcap > 0) {
+    cap_scores(scores, group);
+  }
+  for (const DecodeBias& bias : {group.key_bias, group.relative}) {
+    if (bias.data != nullptr) {
+      add_bias(scores, group, bias, head);
+    }
+  }
+  return exponentiate(scores, group.first, group.length);
+}
+
 template <int kHeads>
 void attend(const Group& group) {
   const int64_t blocks = group.padded / kKeyBlock;
   constexpr int kTogether = std::max(1, 4 / kBlockVecs);
-  int64_t block = 0;
+  int64_t block = group.first / kKeyBlock;
   for (; block + kTogether <= blocks; block += kTogether) {
     score_blocks<kHeads, kTogether>(group, block);
   }
@@ -107,7 +141,7 @@ void attend(const Group& group) {
   }
   float inverse[kHeads];
   for (int h = 0; h < kHeads; ++h) {
-    inverse[h] = 1.0f / exponentiate(group.weights + h * group.padded, group.length);
+    inverse[h] = 1.0f / weigh(group, h);
   }
   int64_t d = 0;
   for (; d + 4 * kLanes <= group.value_width; d += 4 * kLanes) {
@@ -116,6 +150,12 @@ void attend(const Group& group) {
   for (; d < group.head_dim; d += kLanes) {
     mix_values<kHeads, 1>(group, d, inverse);
   }
+}
+
+// `back`: how far behind its data the bias of key position 0 lies.
+DecodeBias from_head(const DecodeBias& bias, int64_t head, int64_t back) {
+  return bias.data == nullptr ? bias
+                              : DecodeBias{bias.data + head * bias.stride - back, bias.stride};
 }
 
 // Up to four heads at a time share each key and value that is read.
@@ -131,6 +171,8 @@ void attend_group(Group group, int64_t heads) {
     }
     group.q += now * group.head_dim;
     group.out += now * group.head_dim;
+    group.key_bias = from_head(group.key_bias, now, 0);
+    group.relative = from_head(group.relative, now, 0);
     heads -= now;
   }
 }
@@ -178,9 +220,12 @@ void decode_attention(const DecodeCache& cache, std::span<const DecodeRow> rows,
                       const DecodeQueries& queries, float* out) {
   const int64_t dim = cache.head_dim, kv_heads = cache.num_kv_heads;
   const int64_t heads = queries.num_heads / kv_heads;
+  const auto first_of = [&](const DecodeRow& row) {
+    return queries.window > 0 ? std::max<int64_t>(0, row.position + 1 - queries.window) : 0;
+  };
   int64_t work = 0;
   for (const DecodeRow& row : rows) {
-    work += (row.position + kKeyBlock) * dim * queries.num_heads * 2;
+    work += (row.position - first_of(row) + kKeyBlock) * dim * queries.num_heads * 2;
   }
   const int64_t items = static_cast<int64_t>(rows.size()) * kv_heads;
   const int64_t grain = std::max<int64_t>(1, kWorkPerThread * items / std::max<int64_t>(1, work));
@@ -194,11 +239,15 @@ void decode_attention(const DecodeCache& cache, std::span<const DecodeRow> rows,
                     .values = cache.head_values(rows[n].slot, head),
                     .weights = scores_of_this_thread(4 * padded),
                     .out = out + (n * queries.num_heads + head * heads) * dim,
+                    .key_bias = from_head(queries.key_bias, head * heads, 0),
+                    .relative = from_head(queries.relative, head * heads, rows[n].position),
+                    .first = first_of(rows[n]),
                     .length = length,
                     .padded = padded,
                     .head_dim = dim,
                     .value_width = cache.value_width,
-                    .scale = queries.scale},
+                    .scale = queries.scale,
+                    .softcap = queries.softcap},
                    heads);
     }
   });

@@ -43,13 +43,26 @@ void append_to_cache(const DecodeCache& cache, std::span<const DecodeRow> rows, 
 // before it is read.
 void copy_in_cache(const DecodeCache& cache, int64_t from_slot, int64_t to_slot, int64_t positions);
 
-// q: (N, H, D), rows `stride` floats apart.   out: (N, H, D), contiguous.   Scores are q . k *
-// scale.
+// A bias of the scores for each query head, rows `stride` floats apart.
+struct DecodeBias {
+  const float* data = nullptr;  // null: none
+  int64_t stride = 0;
+};
+
+// q: (N, H, D), rows `stride` floats apart.   out: (N, H, D), contiguous.
+// Scores are cap(q . k * scale) + key_bias[key] + relative[key - query], as in
+// core/ops/attention.h. A row's position is that of its query: cross-attention passes the last
+// position of the fixed keys, and no window or relative bias.
 struct DecodeQueries {
   const float* q = nullptr;
   int64_t stride = 0;
   int64_t num_heads = 0;  // H, a multiple of K
   float scale = 1.0f;
+  int64_t window = 0;        // > 0: only keys with query - key < window
+  float softcap = 0;         // > 0: cap tanh(score / cap)
+  DecodeBias key_bias = {};  // data: that of position 0
+  DecodeBias relative = {};  // data: that of offset 0; keys behind the query lie before it. From
+                             // relative_bias_by_offset(bias, past, 0): data = pointer + past
 };
 void decode_attention(const DecodeCache& cache, std::span<const DecodeRow> rows,
                       const DecodeQueries& queries, float* out);

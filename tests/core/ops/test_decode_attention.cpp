@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/ops/attention.h"
 #include "core/ops/decode_attention.h"
 #include "core/ops/decode_rows.h"
 #include "core/ops/rms_norm.h"
@@ -100,6 +101,63 @@ TEST(DecodeAttention, ARowHasTheSameBitsAmongAnyOthers) {
     const at::Tensor together = attend(f, shape, rows, q);
     for (int64_t i = 0; i < 16; ++i) {
       EXPECT_TRUE(at::equal(attend(f, shape, {rows[i]}, q.slice(0, i, i + 1))[0], together[i]));
+    }
+  }
+}
+
+struct Options {
+  const char* name;
+  int64_t window = 0;
+  double softcap = 0;
+  bool with_key_bias = false;
+  bool with_relative = false;
+};
+
+const std::vector<Options> kOptions = {
+    {.name = "window", .window = 20},
+    {.name = "window of one", .window = 1},
+    {.name = "softcap", .softcap = 2},
+    {.name = "key bias", .with_key_bias = true},
+    {.name = "relative", .with_relative = true},
+    {.name = "all", .window = 33, .softcap = 1.5, .with_key_bias = true, .with_relative = true}};
+
+// Every option, against the reference of the training op in float64.
+TEST(DecodeAttention, OptionsMeanWhatTheyMeanInTraining) {
+  for (const Shape& shape : kShapes) {
+    const Filled f = fill(shape, 1, 200);
+    for (const Options& o : kOptions) {
+      const at::Tensor key_bias = at::randn({shape.heads, 200});
+      const RelativeBias relative{at::randn({32, shape.heads}), 128, /*is_bidirectional=*/false};
+      const at::Tensor by_offset = relative_bias_by_offset(relative, 199, 0).contiguous();
+      for (const int64_t length : {1, 16, 40, 200}) {
+        const at::Tensor q = at::randn({1, shape.heads, shape.dim}) * 2;
+        AttentionInputs in{q.to(at::kDouble),
+                           f.keys[0].slice(0, 0, length).to(at::kDouble),
+                           f.values[0].slice(0, 0, length).to(at::kDouble),
+                           {0, 1}};
+        in.key_cu_seqlens = {0, length};
+        in.options = {.scale = 0.2, .window = o.window, .softcap = o.softcap};
+        DecodeQueries queries{.q = q.const_data_ptr<float>(),
+                              .stride = shape.heads * shape.dim,
+                              .num_heads = shape.heads,
+                              .scale = 0.2f,
+                              .window = o.window,
+                              .softcap = static_cast<float>(o.softcap)};
+        if (o.with_key_bias) {
+          in.options.key_bias = key_bias.to(at::kDouble);
+          queries.key_bias = {key_bias.const_data_ptr<float>(), 200};
+        }
+        if (o.with_relative) {
+          in.options.relative = relative;
+          in.options.relative.table = relative.table.to(at::kDouble);
+          queries.relative = {by_offset.const_data_ptr<float>() + 199, 200};
+        }
+        at::Tensor got = at::empty_like(q);
+        decode_attention(f.cache, std::vector<DecodeRow>{{0, length - 1}}, queries,
+                         got.mutable_data_ptr<float>());
+        const double error = (got - attention_ref(in)).abs().max().item<double>();
+        EXPECT_LT(error, 4e-6) << o.name << " " << shape.dim << " length " << length;
+      }
     }
   }
 }

@@ -136,11 +136,11 @@ TEST(DecodeAttention, OptionsMeanWhatTheyMeanInTraining) {
                            f.values[0].slice(0, 0, length).to(at::kDouble),
                            {0, 1}};
         in.key_cu_seqlens = {0, length};
-        in.options = {.scale = 0.2, .window = o.window, .softcap = o.softcap};
+        in.options = {.scale = 0.1, .window = o.window, .softcap = o.softcap};
         DecodeQueries queries{.q = q.const_data_ptr<float>(),
                               .stride = shape.heads * shape.dim,
                               .num_heads = shape.heads,
-                              .scale = 0.2f,
+                              .scale = 0.1f,
                               .window = o.window,
                               .softcap = static_cast<float>(o.softcap)};
         if (o.with_key_bias) {

@@ -111,6 +111,9 @@ void add_speed(const IterationReport& report, Metrics& metrics) {
   metrics.emplace_back("perf/rollout_tokens_per_second", rate(response_tokens, seconds.rollout));
   metrics.emplace_back("perf/score_tokens_per_second", rate(sequence_tokens, seconds.score));
   metrics.emplace_back("perf/update_tokens_per_second", rate(sequence_tokens, seconds.update));
+  metrics.emplace_back("perf/rollout_seconds", seconds.rollout);
+  metrics.emplace_back("perf/score_seconds", seconds.score);
+  metrics.emplace_back("perf/update_seconds", seconds.update);
   metrics.emplace_back("perf/iteration_seconds", all);
   metrics.emplace_back("eps", num_responses(report.all) / std::max(all, 1e-9));
 }

@@ -1,5 +1,6 @@
 // Completes prompts.
 //   plumb generate MODEL --prompt "Once upon a time" --greedy
+#include <chrono>
 #include <iostream>
 
 #include "core/error.h"
@@ -62,12 +63,14 @@ void run_generate(const GenerateOptions& options) {
   for (const auto& prompt : prompts) {
     for (int64_t s = 0; s < options.samples; ++s) requests.push_back({prompt.ids, requests.size()});
   }
+  const auto begin = std::chrono::steady_clock::now();
   const auto completions = generate(task, requests);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (!options.use.json) return print(prompts, completions, model.tokenizer, options.samples);
   Json list = Json::array();
   for (const auto& completion : completions)
     list.push_back(completion_json(completion, model.tokenizer));
-  std::cout << Json{{"completions", list}}.dump() << "\n";
+  std::cout << Json{{"completions", list}, {"seconds", seconds.count()}}.dump() << "\n";
 }
 
 }  // namespace plumb

@@ -9,8 +9,9 @@ cd "$(dirname "$0")"
 
 readonly DEPS=.deps
 readonly APT_BUILD=(g++ pkg-config libboost-program-options-dev libhdf5-dev libspdlog-dev libyaml-cpp-dev
-  nlohmann-json3-dev libxxhash-dev libpcre2-dev libicu-dev libgloo-dev zlib1g-dev python3-venv ccache)
-readonly APT_TEST=(libgtest-dev libgmock-dev)
+  nlohmann-json3-dev libxxhash-dev libpcre2-dev libicu-dev libgloo-dev zlib1g-dev
+  libcurl4-openssl-dev libssl-dev python3-venv ccache)
+readonly APT_TEST=(libgtest-dev libgmock-dev libboost-context-dev)
 readonly TORCH=torch==2.13.0
 readonly CUDA_SMALL=("nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85")
 readonly TOOLS=("cmake==4.4.4" "ninja==1.13.2")

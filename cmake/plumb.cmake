@@ -29,6 +29,8 @@ if(POLICY CMP0167)
   cmake_policy(SET CMP0167 OLD)  # Debian's Boost 1.74 has FindBoost only
 endif()
 find_package(Boost REQUIRED COMPONENTS program_options)
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)

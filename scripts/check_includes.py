@@ -14,6 +14,7 @@ import sys
 ALLOWED = {
     "core": [],
     "core/io": ["core"],
+    "core/hub": ["core", "core/io"],
     "core/text": ["core", "core/io"],
     "core/data": ["core", "core/io", "core/text"],
     "core/ops": ["core", "core/io"],
@@ -29,7 +30,7 @@ ALLOWED["ppo"] = CORE + ["lora", "sft", "reward"]
 ALLOWED["recipes"] = CORE + ["lora", "sft", "reward", "ppo"]
 
 # These, and all that they include, must not reach LibTorch: the parsers and the `plumb` program.
-WITHOUT_TORCH = ["core/io/", "core/text/", "core/data/", "core/log", "core/error",
+WITHOUT_TORCH = ["core/io/", "core/hub/", "core/text/", "core/data/", "core/log", "core/error",
                  "recipes/main.cpp", "recipes/cli/", "recipes/common/"]
 SPDLOG_ONLY_IN = "core/log.cpp"
 LONGEST_FILE = 500  # lines; generated tables say so in their first line

@@ -29,14 +29,6 @@ std::string without_trailing_slash(std::string path) {
   return path;
 }
 
-std::string temporary_for(const std::string& path) {
-  static std::atomic<unsigned> counter{0};
-  const fs::path whole(path);
-  const std::string name = "." + whole.filename().string() + std::string(kTemporaryMark) +
-                           std::to_string(::getpid()) + "-" + std::to_string(counter++);
-  return (whole.parent_path() / name).string();
-}
-
 void check_target(const std::string& path) {
   if (path.find('\0') != std::string::npos) throw Error("'" + path + "': NUL byte in a file name");
   if (fs::path(path).filename().empty()) throw Error("'" + path + "': names no file to write");
@@ -63,6 +55,26 @@ class TemporaryGuard {
   bool kept_ = false;
 };
 
+bool process_is_gone(std::string_view name) {
+  const std::size_t mark = name.rfind(kTemporaryMark);
+  if (name.substr(0, 1) != "." || mark == std::string_view::npos) return false;
+  const std::string_view tail = name.substr(mark + kTemporaryMark.size());
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), process);
+  if (error != std::errc{} || end == tail.data() + tail.size() || *end != '-') return false;
+  return process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+}  // namespace
+
+std::string temporary_for(const std::string& path) {
+  static std::atomic<unsigned> counter{0};
+  const fs::path whole(path);
+  const std::string name = "." + whole.filename().string() + std::string(kTemporaryMark) +
+                           std::to_string(::getpid()) + "-" + std::to_string(counter++);
+  return (whole.parent_path() / name).string();
+}
+
 void sync_and_close(int descriptor, const std::string& path) {
   // Never tried again: after a failed fsync the kernel may count the lost pages as clean.
   if (file_ops().fsync(descriptor) != 0) {
@@ -84,18 +96,6 @@ void rename_durably(const std::string& temporary, const std::string& path) {
   }
   sync_and_close(descriptor, folder);
 }
-
-bool process_is_gone(std::string_view name) {
-  const std::size_t mark = name.rfind(kTemporaryMark);
-  if (name.substr(0, 1) != "." || mark == std::string_view::npos) return false;
-  const std::string_view tail = name.substr(mark + kTemporaryMark.size());
-  pid_t process = 0;
-  const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), process);
-  if (error != std::errc{} || end == tail.data() + tail.size() || *end != '-') return false;
-  return process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
-}
-
-}  // namespace
 
 std::string parent_of(const std::string& path) {
   const std::string parent = fs::path(path).parent_path().string();

@@ -1,0 +1,69 @@
+#include "core/hub/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace plumb::hub {
+
+std::string human_bytes(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"bytes", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
+    value /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof(text), unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value,
+                kUnits[unit]);
+  return text;
+}
+
+DownloadProgress::DownloadProgress(bool is_shown, std::uint64_t total)
+    : is_shown_(is_shown), total_(total) {}
+
+DownloadProgress::~DownloadProgress() {
+  clear();
+}
+
+void DownloadProgress::start_file(const std::string& name) {
+  file_ = name;
+}
+
+void DownloadProgress::add(std::int64_t bytes) {
+  done_ += bytes;
+  came_ += std::max<std::int64_t>(bytes, 0);
+  draw();
+}
+
+void DownloadProgress::skip(std::int64_t bytes) {
+  done_ += bytes;
+}
+
+void DownloadProgress::grow(std::uint64_t more_bytes) {
+  total_ += more_bytes;
+}
+
+void DownloadProgress::clear() {
+  if (!is_shown_ || drawn_ == Clock::time_point{}) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  drawn_ = {};
+}
+
+void DownloadProgress::draw() {
+  constexpr auto kInterval = std::chrono::milliseconds(200);
+  const auto now = Clock::now();
+  if (!is_shown_ || now - drawn_ < kInterval) return;
+  drawn_ = now;
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  const double rate = static_cast<double>(came_) / std::max(seconds, 1e-3);
+  const auto done = static_cast<std::uint64_t>(std::max<std::int64_t>(done_, 0));
+  const double left = static_cast<double>(total_ - std::min(total_, done)) / std::max(rate, 1.0);
+  std::fprintf(stderr, "\r\033[K  %s  %s of %s  %s/s  %.0f s left", file_.c_str(),
+               human_bytes(done).c_str(), human_bytes(total_).c_str(),
+               human_bytes(static_cast<std::uint64_t>(rate)).c_str(), left);
+  std::fflush(stderr);
+}
+
+}  // namespace plumb::hub

@@ -1,0 +1,25 @@
+// hf:owner/name[@revision] -> a folder of the hub's cache that holds what is needed of it.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "core/hub/listing.h"
+#include "core/hub/reference.h"
+#include "core/hub/settings.h"
+
+namespace plumb::hub {
+
+// Fetches what is not there yet and returns .../snapshots/COMMIT. Offline, or when the hub cannot
+// be reached, what the cache holds is taken, if it is complete for `need`.
+// Throws Error naming repository, file, rule, status and what to do. An interrupted download leaves
+// its part, and the next call goes on from it.
+std::string fetch_snapshot(const Reference& reference, Need need, const Settings& settings);
+
+// The repository and commit that a folder of the cache stands for; nullopt for any other folder.
+struct SnapshotName {
+  std::string repo;
+  std::string commit;
+};
+std::optional<SnapshotName> snapshot_name(const std::string& folder);
+
+}  // namespace plumb::hub

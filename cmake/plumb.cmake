@@ -1,6 +1,8 @@
-# Compiler flags, dependencies, and the three functions every folder uses:
+# Compiler flags, dependencies, and the functions every folder uses:
 #   plumb_library(name [TORCH] [DEPS ...])   every .cpp of the folder, as a static library
 #   plumb_test(name [TORCH] [DEPS ...])      every .cpp of the folder, as one GoogleTest program
+#   plumb_simt_test(name KERNELS ...)        every .cpp of the folder and these .cu files, as one
+#                                            program whose tests run kernels on the CPU
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER
@@ -87,4 +89,27 @@ function(plumb_test name)
     plumb_target_setup(${name} ${A_TORCH})
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()
+endfunction()
+
+# Kernel files for the CPU. -fsanitize=thread makes the compiler call the harness's hooks before each
+# memory access (its library is not linked); without SRA a float4 stays one access, and -O1 keeps
+# calls near their lines. CUDA contracts a * b + c, so the host does.
+function(plumb_simt_kernels name)
+  add_library(${name} STATIC ${ARGN})
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
+  target_compile_options(${name} PRIVATE
+    -x c++ -include ${CMAKE_SOURCE_DIR}/tests/simt/cuda_language.h
+    -O1 -g1 -mfma -ffp-contract=fast -fno-tree-sra -Wno-unknown-pragmas
+    -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
+  target_link_libraries(${name} PUBLIC plumb_simt)
+endfunction()
+
+function(plumb_simt_test name)
+  cmake_parse_arguments(A "" "" "KERNELS;DEPS" ${ARGN})
+  plumb_simt_kernels(${name}_kernels ${A_KERNELS})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE ${name}_kernels ${A_DEPS} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DISCOVERY_MODE PRE_TEST
+                       PROPERTIES LABELS simt)
 endfunction()

@@ -1,5 +1,7 @@
 #include "recipes/new_model.h"
 
+#include <cmath>
+
 #include "core/data/texts.h"
 #include "core/error.h"
 #include "core/io/files.h"
@@ -57,7 +59,9 @@ ModelConfig new_config(const ArchitectureOptions& shape, const Tokenizer& tokeni
   config.num_hidden_layers = shape.num_hidden_layers;
   config.num_attention_heads = shape.num_attention_heads;
   config.num_key_value_heads = shape.num_key_value_heads;
-  config.head_dim = shape.hidden_size / shape.num_attention_heads;
+  set_head_dim(shape.hidden_size / shape.num_attention_heads, config);
+  config.rotary_dim = config.head_dim;
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
   config.max_position_embeddings = shape.max_position_embeddings;
   config.rope_theta = shape.rope_theta;
   config.initializer_range = shape.initializer_range;

@@ -1,6 +1,7 @@
 // A family of models is a row of one table: how its config.json is read, which options of the one
 // decoder that means, and what its tensors are called. Mathematics live in core/ops and core/model;
-// a family that needs none of its own adds a file here, a line in family.cpp, and its oracle.
+// a family that needs none of its own adds a file in core/io/families, its name in rows.h and
+// family.cpp, and its oracle in tests/oracle/make_families.py.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -45,15 +46,21 @@ struct TensorNames {
   std::string_view lm_head;          // "lm_head.weight"
   std::vector<LinearName> linears;
   std::vector<NormName> norms;
+  // What all names but the head's begin with. Files of the bare model (transformers' LlamaModel,
+  // GPT-2 as published) leave it out; both are read.
+  std::string_view base;
+  // Ends of names that old files hold and that follow from the config: masks, rotary frequencies.
+  std::vector<std::string_view> buffers;
   QkvRows qkv_rows = QkvRows::blocks;
   WeightOrder weight_order = WeightOrder::out_in;
 };
 
 struct Family {
-  std::string_view model_type;    // in config.json
-  std::string_view causal_lm;     // "LlamaForCausalLM"
-  std::string_view classifier;    // "LlamaForSequenceClassification"; empty where transformers has none
-  std::string_view models;        // for README and errors: "Llama 1, 2, 3.x, SmolLM"
+  std::string_view model_type;  // in config.json
+  std::string_view causal_lm;   // "LlamaForCausalLM"
+  std::string_view
+      classifier;           // "LlamaForSequenceClassification"; empty where transformers has none
+  std::string_view models;  // for README and errors: "Llama 1, 2, 3.x, SmolLM"
   // The family's keys into the decoder's options. What it cannot compute exactly it refuses by key
   // and value.
   void (*read)(const ConfigValues& values, ModelConfig& config);
@@ -63,7 +70,9 @@ struct Family {
 };
 
 // Every family, in the order of the README's table.
-std::span<const Family> families();
+std::span<const Family* const> families();
+const Family* find_family(std::string_view model_type);  // nullptr: there is none
+std::string family_names();                              // "llama, mistral, ...", for messages
 
 // The family of config.model_type. Throws Error that names the ones there are.
 const Family& family_of(const ModelConfig& config);

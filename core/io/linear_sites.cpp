@@ -39,14 +39,30 @@ Place place_of(const ModelConfig& config, Linear linear) {
   return {Product::down, 0, C, F};
 }
 
+std::vector<RowRange> file_rows_of(const ModelConfig& config, const TensorNames& names,
+                                   Linear linear, std::int64_t outputs) {
+  if (linear != Linear::qkv || names.qkv_rows == QkvRows::blocks) return {{0, outputs}};
+  const std::int64_t D = config.head_dim, K = config.num_key_value_heads;
+  const std::int64_t queries = config.num_attention_heads / K * D;  // of one kv head
+  std::vector<RowRange> rows;
+  for (std::int64_t k = 0; k < K; ++k) {
+    rows.push_back({k * queries, queries});
+    rows.push_back({K * queries + k * D, D});
+    rows.push_back({K * queries + (K + k) * D, D});
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::vector<LinearSite> linear_sites(const ModelConfig& config) {
   std::vector<LinearSite> sites;
-  for (const LinearName& name : family_of(config).names(config).linears) {
+  const TensorNames names = family_of(config).names(config);
+  for (const LinearName& name : names.linears) {
     const Place place = place_of(config, name.linear);
     sites.push_back({name.linear, place.product, place.row, place.outputs, place.inputs,
-                     std::string(name.module)});
+                     std::string(name.module),
+                     file_rows_of(config, names, name.linear, place.outputs)});
   }
   return sites;
 }

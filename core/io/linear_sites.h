@@ -20,6 +20,12 @@ constexpr int kNumLinears = 9;
 enum class Product { qkv, o, gate_up, down };
 constexpr int kNumProducts = 4;
 
+// `count` rows from `begin` on.
+struct RowRange {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+
 struct LinearSite {
   Linear linear;
   Product product;
@@ -27,6 +33,8 @@ struct LinearSite {
   std::int64_t outputs = 0;  // O
   std::int64_t inputs = 0;   // I
   std::string module;        // within a layer, as PEFT and the files name it: "self_attn.q_proj"
+  // The site's rows (0 is `row`) in the order of files; one range where that is memory's order.
+  std::vector<RowRange> file_rows;
 };
 
 // In the order in which the products run. Needs a checked config.

@@ -37,14 +37,14 @@ enum class RopeType { standard, linear, dynamic, llama3, yarn };
 // A field means something to the types named beside it, nothing to the others.
 struct RopeScaling {
   RopeType type = RopeType::standard;
-  double factor = 1.0;                                 // all but standard
-  double low_freq_factor = 1.0;                        // llama3
-  double high_freq_factor = 4.0;                       // llama3
-  std::int64_t original_max_position_embeddings = 0;   // dynamic, llama3, yarn
-  double attention_factor = 1.0;                       // yarn: cos and sin are multiplied by it
-  double beta_fast = 32.0;                             // yarn
-  double beta_slow = 1.0;                              // yarn
-  bool truncate = true;                                // yarn: whole numbers as range bounds
+  double factor = 1.0;                                // all but standard
+  double low_freq_factor = 1.0;                       // llama3
+  double high_freq_factor = 4.0;                      // llama3
+  std::int64_t original_max_position_embeddings = 0;  // dynamic, llama3, yarn
+  double attention_factor = 1.0;                      // yarn: cos and sin are multiplied by it
+  double beta_fast = 32.0;                            // yarn
+  double beta_slow = 1.0;                             // yarn
+  bool truncate = true;                               // yarn: whole numbers as range bounds
 };
 
 struct ModelConfig {
@@ -72,11 +72,12 @@ struct ModelConfig {
   double norm_eps = 1e-6;
   double rope_theta = 10000.0;
   RopeScaling rope_scaling;
-  double attention_scale = 0.0;        // of q . k; D^-0.5 but in Gemma
-  double attention_softcap = 0.0;      // c: scores become c tanh(s / c); 0 is none
-  double logits_softcap = 0.0;         // the same of the head's logits
-  double embedding_scale = 1.0;        // of the embedded tokens
-  std::vector<std::int64_t> windows;   // (L): keys a query sees, itself included, 0 all; empty: all 0
+  double attention_scale = 0.0;    // of q . k; D^-0.5 but in Gemma (set_head_dim)
+  double attention_softcap = 0.0;  // c: scores become c tanh(s / c); 0 is none
+  double logits_softcap = 0.0;     // the same of the head's logits
+  double embedding_scale = 1.0;    // of the embedded tokens
+  std::vector<std::int64_t>
+      windows;  // (L): keys a query sees, itself included, 0 all; empty: all 0
   bool tie_word_embeddings = false;
   double initializer_range = 0.02;
 
@@ -94,6 +95,10 @@ struct ModelConfig {
 // `folder`/config.json.
 ModelConfig read_model_config(const std::string& folder);
 ModelConfig parse_model_config(const Json& json, const std::string& source);
+
+// D, and what follows from it in most families: all of it is turned, scores are scaled by D^-0.5.
+// For configs made in memory.
+void set_head_dim(std::int64_t head_dim, ModelConfig& config);
 
 // Sizes and numbers in range, heads that divide; throws Error naming `source` and the key. Reading
 // calls it; a config made in memory should be put through it before memory is allocated by it.

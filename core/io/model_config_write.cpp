@@ -1,3 +1,4 @@
+#include "core/io/family.h"
 #include "core/io/model_config.h"
 
 namespace plumb {
@@ -14,25 +15,6 @@ Json ids_json(const std::set<std::int32_t>& ids) {
   return ids;
 }
 
-Json scaling_json(const RopeScaling& scaling) {
-  if (scaling.type == RopeType::standard) return Json{{"rope_type", "default"}};
-  return Json{{"rope_type", "llama3"},
-              {"factor", scaling.factor},
-              {"low_freq_factor", scaling.low_freq_factor},
-              {"high_freq_factor", scaling.high_freq_factor},
-              {"original_max_position_embeddings", scaling.original_max_position_embeddings}};
-}
-
-// transformers 5 reads rope_parameters, 4 the other two; they say the same.
-void put_rope(const ModelConfig& config, Json& json) {
-  const bool is_scaled = config.rope_scaling.type != RopeType::standard;
-  json["rope_theta"] = config.rope_theta;
-  json["rope_scaling"] = is_scaled ? scaling_json(config.rope_scaling) : Json(nullptr);
-  Json parameters = scaling_json(config.rope_scaling);
-  parameters["rope_theta"] = config.rope_theta;
-  json["rope_parameters"] = parameters;
-}
-
 }  // namespace
 
 Json to_json(const ModelConfig& config) {
@@ -45,27 +27,12 @@ Json to_json(const ModelConfig& config) {
   json["architectures"] = config.architectures;
   json["model_type"] = config.model_type;
   json["vocab_size"] = config.vocab_size;
-  json["hidden_size"] = config.hidden_size;
-  json["intermediate_size"] = config.intermediate_size;
-  json["num_hidden_layers"] = config.num_hidden_layers;
-  json["num_attention_heads"] = config.num_attention_heads;
-  json["num_key_value_heads"] = config.num_key_value_heads;
-  json["head_dim"] = config.head_dim;
-  json["max_position_embeddings"] = config.max_position_embeddings;
-  json["hidden_act"] = "silu";
-  json["rms_norm_eps"] = config.norm_eps;
   json["initializer_range"] = config.initializer_range;
-  put_rope(config, json);
-  json["attention_bias"] = config.has_qkv_bias;
-  json["mlp_bias"] = config.has_mlp_bias;
   json["tie_word_embeddings"] = config.tie_word_embeddings;
   json["bos_token_id"] = or_null(config.bos_token_id);
   json["eos_token_id"] = ids_json(config.eos_token_ids);
   json["pad_token_id"] = or_null(config.pad_token_id);
-  // MistralConfig takes a missing key for a window of 4096.
-  if (config.model_type == "mistral" && !json.contains("sliding_window")) {
-    json["sliding_window"] = nullptr;
-  }
+  family_of(config).write(config, json);
   if (!config.dtype.empty()) json["dtype"] = config.dtype;
   return json;
 }

@@ -111,19 +111,24 @@ TEST(ModelConfig, MissingKeysTakeTransformersDefaults) {
   EXPECT_FALSE(parse_model_config(none, "c").pad_token_id.has_value());
 }
 
-TEST(ModelConfig, MistralOnlyWithoutAnActiveWindow) {
+TEST(ModelConfig, MistralSlidesInEveryLayer) {
   Json json = small_llama();
   json["model_type"] = "mistral";
+  const auto windows = [&] { return parse_model_config(json, "config.json").windows; };
   json["sliding_window"] = nullptr;
-  EXPECT_EQ(refusal(json), "");
-  json["sliding_window"] = 512;
-  EXPECT_EQ(refusal(json), "");
+  EXPECT_THAT(windows(), IsEmpty());
   json["sliding_window"] = 511;
-  EXPECT_THAT(refusal(json), AllOf(HasSubstr("sliding_window"), HasSubstr("511")));
+  EXPECT_THAT(windows(), ElementsAre(511, 511, 511, 511, 511));
   json.erase("sliding_window");  // MistralConfig's default is 4096
-  EXPECT_EQ(refusal(json), "");
-  json["max_position_embeddings"] = 8192;
-  EXPECT_THAT(refusal(json), HasSubstr("sliding_window"));
+  EXPECT_THAT(windows(), ElementsAre(4096, 4096, 4096, 4096, 4096));
+  json["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention",
+                         "sliding_attention", "sliding_attention"};
+  EXPECT_THAT(refusal(json), HasSubstr("layer_types must be the same in every layer"));
+  json["layer_types"] = {"sliding_attention"};
+  EXPECT_THAT(refusal(json), HasSubstr("must be a list of num_hidden_layers (5)"));
+  json.erase("layer_types");
+  json["sliding_window"] = 0;
+  EXPECT_THAT(refusal(json), AllOf(HasSubstr("sliding_window"), HasSubstr("at least 1")));
   json["sliding_window"] = nullptr;
   json.erase("num_key_value_heads");
   EXPECT_THAT(refusal(json), HasSubstr("num_key_value_heads must be given"));
@@ -169,13 +174,24 @@ TEST(ModelConfig, NumbersOutOfRangeAreErrors) {
 
 TEST(ModelConfig, RopeThatIsNotSupportedIsRefused) {
   EXPECT_THAT(refusal_with("rope_scaling", "null"), "");
-  EXPECT_THAT(refusal_with("rope_parameters", R"({"rope_type": "yarn", "factor": 4.0})"),
-              AllOf(HasSubstr("rope_parameters.rope_type"), HasSubstr("default and llama3"),
-                    HasSubstr("yarn")));
+  EXPECT_THAT(refusal_with("rope_parameters", R"({"rope_type": "longrope", "factor": 4.0})"),
+              AllOf(HasSubstr("rope_parameters.rope_type"),
+                    HasSubstr("default, linear, dynamic, llama3 and yarn"), HasSubstr("longrope")));
   EXPECT_THAT(refusal_with("rope_parameters", R"({"full_attention": {"rope_theta": 1e4}})"),
               HasSubstr("rope_parameters.full_attention is not supported"));
   EXPECT_NE(refusal_with("rope_parameters", R"({"partial_rotary_factor": 0.5})"), "");
   EXPECT_NE(refusal_with("rope_parameters", "[]"), "");
+  for (const char* type : {"linear", "dynamic"}) {
+    EXPECT_THAT(refusal_with("rope_parameters", Json{{"rope_type", type}}.dump()),
+                HasSubstr("factor must be given"));
+    EXPECT_THAT(refusal_with("rope_parameters", Json{{"rope_type", type}, {"factor", 0.5}}.dump()),
+                HasSubstr("factor >= 1"));
+  }
+  for (const char* bad : {R"({"rope_type": "yarn", "factor": 0.1})",
+                          R"({"rope_type": "yarn", "factor": 4, "beta_fast": 1, "beta_slow": 2})",
+                          R"({"rope_type": "yarn", "factor": 4, "attention_factor": 0})"}) {
+    EXPECT_THAT(refusal_with("rope_parameters", bad), HasSubstr("yarn rope scaling needs")) << bad;
+  }
   for (const char* key :
        {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
     Json rope = llama3_rope();
@@ -187,14 +203,16 @@ TEST(ModelConfig, RopeThatIsNotSupportedIsRefused) {
 }
 
 TEST(ModelConfig, WhatTheDecoderCannotDoIsRefusedByName) {
-  EXPECT_THAT(refusal_with("model_type", "\"gpt2\""), AllOf(HasSubstr("gpt2"), HasSubstr("llama")));
-  EXPECT_THAT(refusal_with("hidden_act", "\"gelu\""), AllOf(HasSubstr("gelu"), HasSubstr("silu")));
-  EXPECT_THAT(refusal_with("attention_bias", "true"), HasSubstr("attention_bias"));
-  EXPECT_THAT(refusal_with("mlp_bias", "true"), HasSubstr("mlp_bias"));
+  EXPECT_THAT(refusal_with("model_type", "\"opt\""),
+              AllOf(HasSubstr("opt"), HasSubstr("llama, mistral, falcon, gpt2")));
+  EXPECT_THAT(refusal_with("hidden_act", "\"quick_gelu\""),
+              AllOf(HasSubstr("quick_gelu"), HasSubstr("silu")));
+  EXPECT_THAT(refusal_with("attention_bias", "1"), HasSubstr("attention_bias"));
   EXPECT_THAT(refusal_with("quantization_config", R"({"bits": 4})"), HasSubstr("quantization"));
   EXPECT_THAT(refusal_with("layer_types", R"(["full_attention", "sliding_attention"])"),
               HasSubstr("layer_types"));
-  EXPECT_EQ(refusal_with("layer_types", R"(["full_attention"])"), "");
+  EXPECT_EQ(refusal_with("layer_types", Json(std::vector<std::string>(5, "full_attention")).dump()),
+            "");
   EXPECT_THAT(refusal_with("dtype", "\"float8_e4m3fn\""), HasSubstr("bfloat16"));
   EXPECT_THAT(refusal(Json::parse("[]")), HasSubstr("must be a JSON object"));
 }
@@ -232,7 +250,7 @@ TEST(ModelConfig, TransformersReadsWhatIsSaved) {
   config.num_hidden_layers = 3;
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
-  config.head_dim = 16;
+  set_head_dim(16, config);
   config.max_position_embeddings = 16384;
   config.rope_theta = 12345.0;
   config.rope_scaling = {RopeType::llama3, 8.0, 1.0, 4.0, 8192};

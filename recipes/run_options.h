@@ -31,8 +31,11 @@ struct ModelOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("path", path, "a Hugging Face folder: config.json, model.safetensors, tokenizer.json");
-    v("adapter", adapter, "a PEFT folder that training starts from (and goes on with)");
+    v("path", path,
+      "a Hugging Face folder (config.json, model.safetensors, tokenizer.json), or "
+      "hf:owner/name[@revision] on the hub");
+    v("adapter", adapter,
+      "a PEFT folder, or hf:owner/name, that training starts from and goes on with");
   }
 };
 

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/hub/find.h"
 #include "core/io/files.h"
 #include "core/log.h"
 #include "core/ops/philox.h"
@@ -15,12 +16,19 @@ namespace {
 
 constexpr double kSameBits = 1e-5;  // the f32 files hold the tensors' own bits
 
+// What base_model_name_or_path says: the repository on the hub, which means the same to PEFT on
+// every machine, else the folder.
+std::string base_name(const std::string& base_path) {
+  if (const auto on_hub = hub::snapshot_name(base_path)) return on_hub->repo;
+  return std::filesystem::absolute(base_path).lexically_normal().string();
+}
+
 std::string save_adapter(const Trainable& trained, const std::string& base_path,
                          const std::string& folder) {
   const std::string path = folder + "/adapter";
   PeftAdapter peft = *trained.peft;
   peft.score = trained.score;
-  peft.base_model = std::filesystem::absolute(base_path).lexically_normal().string();
+  peft.base_model = base_name(base_path);
   save_peft(peft, trained.decoder.config, path);
   const auto reopened = load_peft(path, trained.decoder.config);
   check_same(probe(trained.decoder, &trained.peft->adapter, trained.score),

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/hub/find.h"
 #include "core/io/files.h"
 #include "lora/peft_config.h"
 
@@ -42,11 +43,13 @@ UsedModel open_reward_model(const std::string& folder, const KnownBase& base) {
       shared.statistics = load_reward_statistics(folder);
       return shared;
     }
-    if (!files::exists(config.base_model)) {
+    const std::string base_folder = hub::folder_of_base(config.base_model);
+    if (base_folder.empty()) {
       throw Error(folder + "/adapter_config.json: base_model_name_or_path '" + config.base_model +
-                  "' is not here; put the base there, or edit the path");
+                  "' is neither here nor in the hub's cache; put the base there, edit the path, or "
+                  "fetch it with plumb info hf:owner/name");
     }
-    return open_model(config.base_model, folder);
+    return open_model(base_folder, folder);
   }();
   if (!model.score.defined()) {
     throw Error(folder + ": holds no scalar head (score.weight); train one with plumb reward");
@@ -56,7 +59,9 @@ UsedModel open_reward_model(const std::string& folder, const KnownBase& base) {
 
 bool same_folder(const std::string& a, const std::string& b) {
   std::error_code error;
-  return a == b || std::filesystem::equivalent(a, b, error);
+  // An adapter may name its base as the hub does, "owner/name".
+  const auto on_hub = hub::snapshot_name(b);
+  return a == b || (on_hub && on_hub->repo == a) || std::filesystem::equivalent(a, b, error);
 }
 
 }  // namespace plumb

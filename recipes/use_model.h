@@ -34,7 +34,7 @@ struct KnownBase {
 };
 UsedModel open_reward_model(const std::string& folder, const KnownBase& base);
 
-// Whether two paths are one folder.
+// Whether two paths are one folder, or `b` is where the hub's cache keeps repository `a`.
 bool same_folder(const std::string& a, const std::string& b);
 
 }  // namespace plumb

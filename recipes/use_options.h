@@ -18,7 +18,7 @@ struct UseOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("adapter", adapter, "a PEFT folder to use on the model");
+    v("adapter", adapter, "a PEFT folder, or hf:owner/name, to use on the model");
     v("device", device, "where tensors live", one_of({"cpu", "cuda"}));
     v("threads", threads, "0: all cores", at_least(0));
     v("json", json, "one JSON object on stdout");

@@ -10,6 +10,7 @@
 #include "core/hub/cache.h"
 #include "core/hub/download.h"
 #include "core/hub/failures.h"
+#include "core/hub/find.h"
 #include "core/hub/http.h"
 #include "core/hub/url.h"
 #include "core/io/files.h"
@@ -121,20 +122,6 @@ class Fetch {
   std::uint64_t came_ = 0;
 };
 
-// The snapshot that the cache holds, or what it lacks.
-struct Cached {
-  std::string folder;
-  std::string missing;  // in words; empty: complete
-};
-
-Cached look_in_cache(const Reference& reference, Need need, const Settings& settings) {
-  const RepoCache cache(settings.cache, reference.repo);
-  const auto commit = cache.commit_of(reference.revision);
-  if (!commit) return {"", "revision '" + reference.revision + "'"};
-  const std::string folder = cache.snapshot(*commit);
-  return {folder, missing_from(folder, need)};
-}
-
 std::string from_cache(const Reference& reference, Need need, const Settings& settings) {
   const Cached cached = look_in_cache(reference, need, settings);
   if (cached.missing.empty()) return cached.folder;
@@ -177,23 +164,6 @@ std::string fetch_snapshot(const Reference& reference, Need need, const Settings
         std::string(lost.what()) + "; the part that came is kept: the same command goes on from it",
         Exit::failed);
   }
-}
-
-std::optional<SnapshotName> snapshot_name(const std::string& folder) {
-  std::error_code none;
-  const fs::path path = fs::absolute(folder, none).lexically_normal();
-  const fs::path trimmed = path.filename().empty() ? path.parent_path() : path;
-  const std::string commit = trimmed.filename().string();
-  const fs::path snapshots = trimmed.parent_path();
-  std::string repo = snapshots.parent_path().filename().string();
-  constexpr std::string_view kPrefix = "models--";
-  if (!is_commit(commit) || snapshots.filename() != "snapshots" || !repo.starts_with(kPrefix)) {
-    return std::nullopt;
-  }
-  repo.erase(0, kPrefix.size());
-  const std::size_t dashes = repo.find("--");
-  if (dashes != std::string::npos) repo.replace(dashes, 2, "/");
-  return SnapshotName{repo, commit};
 }
 
 }  // namespace plumb::hub

@@ -1,6 +1,5 @@
 // hf:owner/name[@revision] -> a folder of the hub's cache that holds what is needed of it.
 #pragma once
-#include <optional>
 #include <string>
 
 #include "core/hub/listing.h"
@@ -14,12 +13,5 @@ namespace plumb::hub {
 // Throws Error naming repository, file, rule, status and what to do. An interrupted download leaves
 // its part, and the next call goes on from it.
 std::string fetch_snapshot(const Reference& reference, Need need, const Settings& settings);
-
-// The repository and commit that a folder of the cache stands for; nullopt for any other folder.
-struct SnapshotName {
-  std::string repo;
-  std::string commit;
-};
-std::optional<SnapshotName> snapshot_name(const std::string& folder);
 
 }  // namespace plumb::hub

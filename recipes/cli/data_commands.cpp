@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/io/model_config.h"
 #include "recipes/cli/job_line.h"
+#include "recipes/cli/references.h"
 #include "recipes/common/prepare_data.h"
 
 namespace plumb {
@@ -35,7 +36,10 @@ struct DataCall {
 };
 
 std::string tokenizer_folder(const PretrainRecipe& recipe) {
-  const auto& folder = recipe.tokenizer.path.empty() ? recipe.model.path : recipe.tokenizer.path;
+  const auto folder =
+      recipe.tokenizer.path.empty()
+          ? recipe.model.path
+          : resolve_reference(recipe.tokenizer.path, hub::Need::tokenizer, Telling::progress);
   if (folder.empty()) {
     throw Error(
         "tokenizer.path: is needed here; without it pretrain trains a tokenizer and then prepares "
@@ -73,6 +77,8 @@ DataCall prepare_for(const Arguments& words, InspectFlags flags) {
   apply_overrides(said.overrides, FieldList::of(recipe));
   flags.line.apply_to(recipe.run);
   check_required(FieldList::of(recipe), said.path.empty() ? "command line" : said.path);
+  // Tokens are all that is made here: no weights.
+  recipe.model.path = resolve_reference(recipe.model.path, hub::Need::tokenizer, Telling::progress);
   auto tokenizer = Tokenizer::load(tokenizer_folder(recipe));
   auto data = prepare_data(data_need(recipe, context_of(recipe)), tokenizer, Telling::progress);
   return {flags, std::move(tokenizer), std::move(data)};

@@ -11,6 +11,7 @@
 #include "core/text/tokenizer.h"
 #include "core/train/human.h"
 #include "recipes/cli/flags.h"
+#include "recipes/cli/references.h"
 
 namespace plumb {
 namespace {
@@ -134,7 +135,7 @@ int info(const Arguments& arguments) {
   InfoOptions options;
   const auto words = parse_flags(arguments, FieldList::of(options));
   if (words.size() != 1) throw Error("plumb info takes one FOLDER", Exit::usage);
-  const std::string& folder = words[0];
+  const std::string folder = resolve_reference(words[0], hub::Need::model, Telling::progress);
   Json about;
   if (files::exists(folder + "/adapter_config.json")) {
     about = about_adapter(folder, options);

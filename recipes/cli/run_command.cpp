@@ -3,12 +3,14 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/hub/reference.h"
 #include "core/io/files.h"
 #include "core/io/recipe_tree.h"
 #include "core/train/human.h"
 #include "core/train/report.h"
 #include "recipes/cli/child.h"
 #include "recipes/cli/job_line.h"
+#include "recipes/cli/references.h"
 #include "recipes/cli/stage_recipe.h"
 #include "recipes/jobs.h"
 
@@ -163,6 +165,11 @@ Run read_run(const Arguments& arguments) {
   for (const auto& word : words.overrides) {
     const auto override = parse_override(word, run.recipe);
     if (!override.stage.empty()) run.overrides.push_back(override);
+  }
+  // Once, so that every stage sees the same commit.
+  const auto telling = run.line.flags.quiet ? Telling::quiet : Telling::progress;
+  for (auto& [name, value] : run.recipe.parameters) {
+    if (hub::is_reference(value)) value = resolve_reference(value, hub::Need::model, telling);
   }
   run.out = run.line.out.value_or(run.recipe.out.empty() ? "out/run" : run.recipe.out);
   return run;

@@ -7,6 +7,7 @@
 #include "core/io/json.h"
 #include "core/text/tokenizer.h"
 #include "recipes/cli/flags.h"
+#include "recipes/cli/references.h"
 #include "recipes/common/parse_ids.h"
 
 namespace plumb {
@@ -42,7 +43,8 @@ int tokenize(const Arguments& arguments) {
   if (words.empty() || words.size() > 2) {
     throw Error("plumb tokenize takes a MODEL folder and at most one TEXT", Exit::usage);
   }
-  const auto tokenizer = Tokenizer::load(words[0]);
+  const auto tokenizer =
+      Tokenizer::load(resolve_reference(words[0], hub::Need::tokenizer, Telling::progress));
   if (!options.decode.empty()) {
     const auto text = tokenizer.decode(parse_ids(options.decode), SpecialTokens::keep);
     if (options.json) {

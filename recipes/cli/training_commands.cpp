@@ -6,6 +6,7 @@
 #include "recipes/cli/command.h"
 #include "recipes/cli/job_line.h"
 #include "recipes/cli/open_jobs.h"
+#include "recipes/cli/references.h"
 #include "recipes/cli/run_command.h"
 
 namespace plumb {
@@ -30,9 +31,13 @@ int supervise_ranks(const std::string& job, const Arguments& arguments, int64_t 
 template <class Recipe>
 int run_job(const std::string& job, JobEntry<Recipe> entry, const Arguments& arguments) {
   JobLine line;
-  const auto recipe = read_job<Recipe>(arguments, job, line);
-  if (recipe.run.ranks > 1 && !is_a_rank())
+  auto recipe = read_job<Recipe>(arguments, job, line);
+  resolve_references(recipe, line.flags.quiet ? Telling::quiet : Telling::progress);
+  if (recipe.run.ranks > 1 && !is_a_rank()) {
+    // What was just fetched is what every rank opens, even if the hub moves on meanwhile.
+    setenv("HF_HUB_OFFLINE", "1", 1);
     return supervise_ranks(job, arguments, recipe.run.ranks);
+  }
   (open_jobs().*entry)(recipe, line.flags);
   return 0;
 }

@@ -2,6 +2,7 @@
 #include "recipes/cli/command.h"
 #include "recipes/cli/flags.h"
 #include "recipes/cli/open_jobs.h"
+#include "recipes/cli/references.h"
 
 namespace plumb {
 namespace {
@@ -14,12 +15,13 @@ int use_model(const std::string& name, UseEntry<Options> entry, const Arguments&
   Options options;
   const auto positional = parse_flags(arguments, FieldList::of(options));
   if (positional.size() != 1) {
-    throw Error("plumb " + name + " takes one MODEL folder, got " +
+    throw Error("plumb " + name + " takes one MODEL folder (or hf:owner/name), got " +
                     std::to_string(positional.size()) + " words that are no flags",
                 Exit::usage);
   }
   options.model = positional[0];
   check_required(FieldList::of(options), "plumb " + name);
+  resolve_references(options);
   (open_jobs().*entry)(options);
   return 0;
 }

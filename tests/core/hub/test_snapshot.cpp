@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "core/hub/find.h"
 #include "core/io/files.h"
 #include "tests/core/hub/hub_server.h"
 

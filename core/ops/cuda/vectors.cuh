@@ -32,7 +32,7 @@ __device__ __forceinline__ float rounded(float value) {
   return to_float(from_float<T>(value));
 }
 
-// kCount values of T that move together: 16 bytes, or one value where rows are not aligned.
+// kCount values of T that move together: 16 bytes, or 8, or one value where rows are not aligned.
 template <class T, int kCount>
 struct alignas(sizeof(T) * kCount) Pack {
   T values[kCount];
@@ -43,6 +43,9 @@ __device__ __forceinline__ Pack<T, kCount> load_pack(const T* from) {
   Pack<T, kCount> pack;
   if constexpr (sizeof(pack) == kVectorBytes) {
     const uint4 bits = *reinterpret_cast<const uint4*>(from);
+    __builtin_memcpy(&pack, &bits, sizeof(pack));
+  } else if constexpr (sizeof(pack) == kVectorBytes / 2) {
+    const uint2 bits = *reinterpret_cast<const uint2*>(from);
     __builtin_memcpy(&pack, &bits, sizeof(pack));
   } else {
     static_assert(kCount == 1);
@@ -57,6 +60,10 @@ __device__ __forceinline__ void store_pack(T* to, const Pack<T, kCount>& pack) {
     uint4 bits;
     __builtin_memcpy(&bits, &pack, sizeof(pack));
     *reinterpret_cast<uint4*>(to) = bits;
+  } else if constexpr (sizeof(pack) == kVectorBytes / 2) {
+    uint2 bits;
+    __builtin_memcpy(&bits, &pack, sizeof(pack));
+    *reinterpret_cast<uint2*>(to) = bits;
   } else {
     static_assert(kCount == 1);
     *to = pack.values[0];

@@ -1,0 +1,19 @@
+#include "core/ops/kernel_table.h"
+
+extern "C" const plumb::KernelTable* plumb_kernel_table() {
+  using namespace plumb;
+  static const KernelTable table{
+      .bytes = sizeof(KernelTable),
+      .rms_norm_forward = launch_rms_norm_forward,
+      .rms_norm_backward = launch_rms_norm_backward,
+      .rope = launch_rope,
+      .activation_forward = launch_activation_forward,
+      .activation_backward = launch_activation_backward,
+      .head_stats = launch_head_stats,
+      .head_gradient = launch_head_gradient,
+      .cross_entropy = launch_cross_entropy,
+      .policy_head = launch_policy_head,
+      .gae = launch_gae,
+  };
+  return &table;
+}

@@ -1,0 +1,37 @@
+// Every GPU kernel of the product, as one table of launchers: an entry an op. libplumb_cuda.so
+// exports it (compiled by nvcc), and so does a build whose kernels run on the CPU under
+// tests/simt: callers see the same functions of raw pointers, sizes and a stream either way.
+// A launcher only enqueues work on its stream, allocates nothing, and throws Error when the launch
+// is refused. What its arguments mean stands in the op's own header.
+#pragma once
+#include <cstdint>
+
+#include "core/ops/activation_kernel.h"
+#include "core/ops/gae_kernel.h"
+#include "core/ops/rms_norm_kernel.h"
+#include "core/ops/rope_kernel.h"
+#include "core/ops/token_loss_kernel.h"
+
+namespace plumb {
+
+struct KernelTable {
+  int64_t bytes = 0;  // sizeof(KernelTable) of the library that filled it
+
+  decltype(&launch_rms_norm_forward) rms_norm_forward = nullptr;
+  decltype(&launch_rms_norm_backward) rms_norm_backward = nullptr;
+  decltype(&launch_rope) rope = nullptr;
+  decltype(&launch_activation_forward) activation_forward = nullptr;
+  decltype(&launch_activation_backward) activation_backward = nullptr;
+  decltype(&launch_head_stats) head_stats = nullptr;
+  decltype(&launch_head_gradient) head_gradient = nullptr;
+  decltype(&launch_cross_entropy) cross_entropy = nullptr;
+  decltype(&launch_policy_head) policy_head = nullptr;
+  decltype(&launch_gae) gae = nullptr;
+};
+
+inline constexpr const char* kKernelTableSymbol = "plumb_kernel_table";
+
+}  // namespace plumb
+
+// What kKernelTableSymbol names in an opened library; the table lives as long as the library.
+extern "C" const plumb::KernelTable* plumb_kernel_table();

@@ -96,11 +96,59 @@ def word_of_rust(char):
     return len(pieces) == 1 and len(pieces[0][0]) == 2
 
 
+def bert(**flags):
+    off = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    return normalizers.BertNormalizer(**{**off, **flags})
+
+
+def erased_by(normalizer):
+    return members(lambda char: not normalizer.normalize_str(char))
+
+
+def pieces(text):
+    return [piece for piece, _ in pre_tokenizers.UnicodeScripts().pre_tokenize_str(text)]
+
+
+def split_scripts():
+    """Of each code point, a number: 0 for one that never begins a piece, else equal for those that UnicodeScripts keeps
+    together. The numbers themselves say nothing."""
+    known = ["a", "\u044f"]  # a member of each script
+
+    def is_kept_with(member, char):
+        return len(pieces(member + char)) == 1
+
+    def number(char, last):
+        if last and is_kept_with(known[last - 1], char) and not is_kept_with(known[last == 1], char):
+            return last
+        if is_kept_with("a", char) and is_kept_with("\u044f", char):
+            return 0
+        for i, member in enumerate(known):
+            if is_kept_with(member, char):
+                return i + 1
+        known.append(char)
+        return len(known)
+
+    of = [0] * 0x110000
+    for c in CODE_POINTS:
+        of[c] = number(chr(c), of[c - 1] if c else 0)
+    return of
+
+
+def print_split_scripts():
+    of = split_scripts()
+    starts = [0] + [c for c in range(1, 0x110000) if of[c] != of[c - 1]]
+    print("// First code point of a run, times 256, plus the number of its script.")
+    print("const std::uint32_t kSplitScriptStarts[] = {")
+    print_rows(f"{c * 256 + of[c]:#x}" for c in starts)
+    print("};")
+
+
 def print_tables(scripts, sets):
     names = ", ".join(f'"{category}"' for category in CATEGORIES)
     print(f"const std::string_view kCategoryNames[] = {{{names}}};")
     print_categories()
     print_lower_runs()
+    print_split_scripts()
     for name, code_points in list(scripts.items()) + list(sets.items()):
         print_ranges(name, code_points)
     print("}  // namespace\n")
@@ -112,6 +160,7 @@ def print_tables(scripts, sets):
     for script in scripts:
         print(f'      {{"{script}", k{script}}},')
     print("  };\n  return scripts;\n}")
+    print("std::span<const std::uint32_t> split_script_starts() {\n  return kSplitScriptStarts;\n}")
     for name in sets:
         snake = "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
         print(f"std::span<const CodeRange> {snake}_ranges() {{\n  return k{name};\n}}")
@@ -125,6 +174,9 @@ def main():
         "Numeric": members(
             lambda char: len(pre_tokenizers.Digits(False).pre_tokenize_str("a" + char)) == 2),
         "Punctuation": removed_by(pre_tokenizers.Punctuation("removed")),
+        "BertControl": erased_by(bert(clean_text=True)),
+        "NonspacingMark": erased_by(bert(strip_accents=True)),
+        "CombiningMark": erased_by(normalizers.StripAccents()),
     }
     assert sets["Space"] == removed_by(pre_tokenizers.WhitespaceSplit())
     scripts = {script: matched(rf"\p{{{script}}}") for script in SCRIPTS}

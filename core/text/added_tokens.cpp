@@ -23,9 +23,13 @@ AddedToken parse_added_token(const JsonView& view, const Normalizer& normalizer)
   token.strips_right = view["rstrip"].boolean();
   token.is_single_word = view["single_word"].boolean();
   token.is_normalized = view["normalized"].boolean();
-  TextPosition position = TextPosition::start;
-  token.matched_text =
-      token.is_normalized ? normalize(normalizer, token.content, position) : token.content;
+  token.matched_text = token.content;
+  if (token.is_normalized) {
+    TrackedText text = TrackedText::of(token.content, 0, false);
+    TextPosition position = TextPosition::start;
+    normalize(normalizer, text, position);
+    token.matched_text = std::move(text.bytes);
+  }
   if (token.content.empty()) view.fail("an added token is empty: remove it");
   if (token.matched_text.size() > kMaxTokenBytes) {
     view["content"].fail("an added token has more than 4096 bytes");

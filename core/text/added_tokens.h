@@ -41,6 +41,7 @@ class TokenFinder {
   // Of those tokens whose is_normalized is as given.
   TokenFinder(const std::vector<AddedToken>& tokens, bool is_normalized);
 
+  bool is_empty() const { return tokens_.empty(); }
   std::vector<Segment> divide(std::string_view text, SpecialText special) const;
 
  private:

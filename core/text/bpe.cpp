@@ -1,7 +1,8 @@
 #include "core/text/bpe.h"
 
 #include <algorithm>
-#include <queue>
+#include <functional>
+#include <string>
 
 #include "core/error.h"
 #include "core/text/unicode.h"
@@ -9,31 +10,6 @@
 namespace plumb::text {
 
 namespace {
-
-constexpr std::size_t kMaxCachedPiece = 64;  // bytes; longer pieces are rarely seen twice
-constexpr std::size_t kMaxCachedPieces = 1 << 16;
-
-// Pieces that this thread has encoded, of one tokenizer at a time.
-struct PieceCache {
-  std::uint64_t owner = 0;
-  std::unordered_map<std::string, std::vector<std::int32_t>, StringHash, std::equal_to<>> ids;
-};
-
-PieceCache& piece_cache(std::uint64_t owner) {
-  thread_local PieceCache cache;
-  if (cache.owner != owner || cache.ids.size() >= kMaxCachedPieces) {
-    cache.owner = owner;
-    cache.ids.clear();
-  }
-  return cache;
-}
-
-struct Symbol {
-  std::int32_t id;
-  std::int32_t previous;  // index, -1 at the start
-  std::int32_t next;      // -1 at the end
-  bool is_removed = false;
-};
 
 struct Candidate {
   std::int32_t rank;
@@ -44,70 +20,24 @@ struct Candidate {
   }
 };
 
-using CandidateHeap =
-    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<Candidate>>;
-
 }  // namespace
 
-void MergeTable::reserve(std::size_t count) {
-  std::size_t capacity = 16;
-  while (capacity < 2 * count) capacity *= 2;
-  entries_.assign(capacity, {});
-}
-
-std::size_t MergeTable::slot_of(std::uint64_t key) const {
-  const std::size_t mask = entries_.size() - 1;
-  std::uint64_t mixed = key * 0x9E3779B97F4A7C15ULL;
-  mixed ^= mixed >> 32;
-  std::size_t slot = mixed & mask;
-  while (entries_[slot].key != kEmpty && entries_[slot].key != key) slot = (slot + 1) & mask;
-  return slot;
-}
-
-void MergeTable::set(std::int32_t left, std::int32_t right, MergeRule rule) {
-  const std::uint64_t key =
-      static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
-  entries_[slot_of(key)] = {key, rule};
-}
-
-MergeRule MergeTable::find(std::int32_t left, std::int32_t right) const {
-  const std::uint64_t key =
-      static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
-  return entries_[slot_of(key)].rule;
-}
-
-void Bpe::encode(std::string_view piece, std::vector<std::int32_t>& ids) const {
+void Bpe::encode(std::string_view piece, ModelTokens& tokens) const {
   if (options_.ignore_merges) {
     const std::int32_t id = vocab_.find(piece);
-    if (id != kNoToken) return ids.push_back(id);
+    if (id != kNoToken) return tokens.add(id, 0, piece.size());
   }
-  if (!cuts_at_marks_) return encode_part(piece, ids);
-  std::size_t begin = 0;
-  while (begin < piece.size()) {
-    std::size_t at = begin;
-    while (piece.substr(at).starts_with(kMark)) at += kMark.size();
-    const std::size_t end = std::min(piece.find(kMark, at), piece.size());
-    encode_part(piece.substr(begin, end - begin), ids);
-    begin = end;
-  }
-}
-
-void Bpe::encode_part(std::string_view piece, std::vector<std::int32_t>& ids) const {
-  if (piece.size() > kMaxCachedPiece) return encode_uncached(piece, ids);
-  PieceCache& cache = piece_cache(cache_key_);
-  auto found = cache.ids.find(piece);
-  if (found == cache.ids.end()) {
-    std::vector<std::int32_t> piece_ids;
-    encode_uncached(piece, piece_ids);
-    found = cache.ids.emplace(std::string(piece), std::move(piece_ids)).first;
-  }
-  ids.insert(ids.end(), found->second.begin(), found->second.end());
-}
-
-void Bpe::encode_uncached(std::string_view piece, std::vector<std::int32_t>& ids) const {
-  std::vector<std::int32_t> symbols = symbols_of(piece);
+  thread_local std::vector<Symbol> symbols;
+  symbols.clear();
+  append_symbols(piece, symbols);
   merge(symbols);
-  ids.insert(ids.end(), symbols.begin(), symbols.end());
+  std::size_t at = 0;
+  for (const Symbol& symbol : symbols) {
+    if (symbol.is_removed) continue;
+    const std::size_t end = std::min(at + symbol.length, piece.size());
+    tokens.add(symbol.id, at, end);
+    at = end;
+  }
 }
 
 std::int32_t Bpe::find_symbol(std::string_view symbol) const {
@@ -116,28 +46,27 @@ std::int32_t Bpe::find_symbol(std::string_view symbol) const {
   return is_one_char && c.code < char_ids_.size() ? char_ids_[c.code] : vocab_.find(symbol);
 }
 
-bool Bpe::append_bytes(std::string_view symbol, std::vector<std::int32_t>& symbols) const {
+bool Bpe::append_bytes(std::string_view symbol, std::vector<Symbol>& symbols) const {
   const auto id_of = [&](char c) { return byte_ids_[static_cast<unsigned char>(c)]; };
   if (std::any_of(symbol.begin(), symbol.end(), [&](char c) { return id_of(c) == kNoToken; })) {
     return false;
   }
-  for (const char c : symbol) symbols.push_back(id_of(c));
+  for (const char c : symbol) symbols.push_back({id_of(c), 1});
   return true;
 }
 
-std::vector<std::int32_t> Bpe::symbols_of(std::string_view piece) const {
-  std::vector<std::int32_t> symbols;
+void Bpe::append_symbols(std::string_view piece, std::vector<Symbol>& symbols) const {
   symbols.reserve(piece.size());
   const bool has_prefix = !options_.continuing_subword_prefix.empty();
   const bool has_suffix = !options_.end_of_word_suffix.empty();
   std::string affixed;
-  bool is_unk_pending = false;  // an unknown run that a known character will close
-  const auto flush_unk = [&] {
-    if (is_unk_pending) symbols.push_back(unk_id_);
-    is_unk_pending = false;
+  std::uint32_t unknown = 0;  // bytes of an unknown run that a known character will close
+  const auto flush_unknown = [&] {
+    if (unknown > 0) symbols.push_back({unk_id_, unknown});
+    unknown = 0;
   };
   for (std::size_t i = 0; i < piece.size();) {
-    const std::size_t length = decode_char(piece, i).length;
+    const auto length = static_cast<std::uint32_t>(decode_char(piece, i).length);
     std::string_view symbol = piece.substr(i, length);
     const bool is_last = i + length == piece.size();
     if ((i > 0 && has_prefix) || (is_last && has_suffix)) {
@@ -147,8 +76,8 @@ std::vector<std::int32_t> Bpe::symbols_of(std::string_view piece) const {
     }
     const std::int32_t id = find_symbol(symbol);
     if (id != kNoToken) {
-      flush_unk();
-      symbols.push_back(id);
+      flush_unknown();
+      symbols.push_back({id, length});
     } else if (options_.byte_fallback && append_bytes(symbol, symbols)) {
       // the library leaves a pending unknown run open here, and so do we
     } else if (!options_.unk_token.empty()) {
@@ -156,50 +85,50 @@ std::vector<std::int32_t> Bpe::symbols_of(std::string_view piece) const {
         throw Error("the tokenizer's unk_token '" + options_.unk_token +
                     "' is not in its vocabulary, and the text has a character that is not either");
       }
-      if (!options_.fuse_unk) flush_unk();
-      is_unk_pending = true;
+      if (!options_.fuse_unk) flush_unknown();
+      unknown += length;
     }
     i += length;
   }
-  flush_unk();
-  return symbols;
+  flush_unknown();
 }
 
-void Bpe::merge(std::vector<std::int32_t>& symbols) const {
-  const auto count = static_cast<std::int32_t>(symbols.size());
+void Bpe::merge(std::vector<Symbol>& list) const {
+  const auto count = static_cast<std::int32_t>(list.size());
   if (count < 2) return;
-  std::vector<Symbol> list(symbols.size());
-  std::vector<Candidate> first;
+  thread_local std::vector<Candidate> heap;
+  heap.clear();
   for (std::int32_t i = 0; i < count; ++i) {
-    list[i] = {symbols[i], i - 1, i + 1 < count ? i + 1 : -1};
+    list[i].previous = i - 1;
     if (i + 1 == count) break;
-    const MergeRule rule = merges_.find(symbols[i], symbols[i + 1]);
-    if (rule.rank >= 0) first.push_back({rule.rank, i, rule.id});
+    list[i].next = i + 1;
+    const PairValue rule = merges_.find(list[i].id, list[i + 1].id);
+    if (rule.first >= 0) heap.push_back({rule.first, i, rule.second});
   }
-  CandidateHeap heap(std::greater<Candidate>{}, std::move(first));
+  std::make_heap(heap.begin(), heap.end(), std::greater<>{});
   const auto propose = [&](std::int32_t left, std::int32_t right) {
     if (left < 0 || right < 0) return;
-    const MergeRule rule = merges_.find(list[left].id, list[right].id);
-    if (rule.rank >= 0) heap.push({rule.rank, left, rule.id});
+    const PairValue rule = merges_.find(list[left].id, list[right].id);
+    if (rule.first < 0) return;
+    heap.push_back({rule.first, left, rule.second});
+    std::push_heap(heap.begin(), heap.end(), std::greater<>{});
   };
   while (!heap.empty()) {
-    const Candidate top = heap.top();
-    heap.pop();
+    const Candidate top = heap.front();
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>{});
+    heap.pop_back();
     Symbol& left = list[top.at];
     if (left.is_removed || left.next < 0) continue;
     Symbol& right = list[left.next];
-    const MergeRule rule = merges_.find(left.id, right.id);
-    if (rule.rank < 0 || rule.id != top.id) continue;  // one of the two has changed since
+    const PairValue rule = merges_.find(left.id, right.id);
+    if (rule.first < 0 || rule.second != top.id) continue;  // one of the two has changed since
     left.id = top.id;
+    left.length += right.length;
     left.next = right.next;
     right.is_removed = true;
     if (left.next >= 0) list[left.next].previous = top.at;
     propose(left.previous, top.at);
     propose(top.at, left.next);
-  }
-  symbols.clear();
-  for (const Symbol& symbol : list) {
-    if (!symbol.is_removed) symbols.push_back(symbol.id);
   }
 }
 

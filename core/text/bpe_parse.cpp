@@ -1,6 +1,3 @@
-#include <atomic>
-#include <cstdio>
-
 #include "core/error.h"
 #include "core/text/bpe.h"
 #include "core/text/unicode.h"
@@ -10,11 +7,6 @@ namespace plumb::text {
 namespace {
 
 constexpr char32_t kIndexedChars = 0x200;  // covers the byte-level alphabet
-
-std::uint64_t next_cache_key() {
-  static std::atomic<std::uint64_t> next{1};
-  return next++;
-}
 
 // "a b" or ["a", "b"]; views into the JSON. `place` makes the view that errors name.
 template <class Place>
@@ -64,7 +56,6 @@ Bpe Bpe::parse(const JsonView& model) {
   bpe.unk_id_ = bpe.vocab_.find(bpe.options_.unk_token);
   bpe.parse_merges(model["merges"]);
   bpe.index_symbols();
-  bpe.cache_key_ = next_cache_key();
   return bpe;
 }
 
@@ -72,7 +63,8 @@ void Bpe::parse_merges(const JsonView& view) {
   if (!view.json().is_array()) view.fail("expected a list");
   const Json& list = view.json();
   merges_.reserve(list.size());
-  cuts_at_marks_ = vocab_.find(kMark) != kNoToken && options_.continuing_subword_prefix.empty() &&
+  cuts_at_marks_ = vocab_.find(kMark) != kNoToken && !options_.ignore_merges &&
+                   options_.continuing_subword_prefix.empty() &&
                    options_.end_of_word_suffix.empty();
   const std::size_t prefix_size = options_.continuing_subword_prefix.size();
   std::string merged;
@@ -95,11 +87,7 @@ void Bpe::parse_merges(const JsonView& view) {
 }
 
 void Bpe::index_symbols() {
-  for (int byte = 0; byte < 256; ++byte) {
-    char name[8];
-    std::snprintf(name, sizeof name, "<0x%02X>", byte);
-    byte_ids_.push_back(vocab_.find(name));
-  }
+  byte_ids_ = byte_token_ids(vocab_);
   for (char32_t code = 0; code < kIndexedChars; ++code) {
     char_ids_.push_back(vocab_.find(from_char(code)));
   }

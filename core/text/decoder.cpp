@@ -161,6 +161,45 @@ void end_stage(const text::StripDecode& step, State& state, Parts& out) {
   if (state.has_begun) release_strip(step, state, out, true);
 }
 
+// WordPiece's clean-up of English, within one token.
+std::string cleaned(std::string text) {
+  constexpr std::pair<std::string_view, std::string_view> kRules[] = {
+      {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+  };
+  for (const auto& [from, to] : kRules) {
+    if (text.find(from) == std::string::npos) continue;
+    text = text::replace_all({{std::string(from), std::nullopt}, std::string(to)}, text);
+  }
+  return text;
+}
+
+void run_stage(const text::WordPieceDecode& step, State& state, Part part, Parts& out) {
+  if (state.has_begun) {
+    if (part.text.starts_with(step.prefix)) {
+      part.text.erase(0, step.prefix.size());
+    } else {
+      part.text.insert(0, " ");
+    }
+  }
+  state.has_begun = true;
+  out.push_back({step.cleans ? cleaned(std::move(part.text)) : std::move(part.text), true});
+}
+void end_stage(const text::WordPieceDecode&, State&, Parts&) {}
+
+void run_stage(const text::CtcDecode& step, State& state, Part part, Parts& out) {
+  if (state.is_held && state.held == part.text) return;
+  state.is_held = true;
+  state.held = part.text;
+  std::string text = text::replace_all({{step.pad, std::nullopt}, ""}, part.text);
+  if (step.cleans) {
+    text = text::replace_all({{step.delimiter, std::nullopt}, " "}, cleaned(std::move(text)));
+  }
+  if (!text.empty()) out.push_back({std::move(text), true});
+}
+void end_stage(const text::CtcDecode&, State&, Parts&) {}
+
 void run_stage(const text::Replace& step, State&, Part part, Parts& out) {
   out.push_back({text::replace_all(step, part.text), part.begins_token});
 }

@@ -30,8 +30,19 @@ struct MetaspaceDecode {
   bool drops_first = true;
 };
 
-using DecoderStep = std::variant<ByteLevelDecode, ByteFallbackDecode, FuseDecode, JoinDecode,
-                                 BpeDecode, StripDecode, MetaspaceDecode, Replace>;
+struct WordPieceDecode {
+  std::string prefix = "##";  // of tokens that go on from the one before
+  bool cleans = true;         // takes spaces before punctuation away
+};
+struct CtcDecode {  // a token that repeats the one before is dropped
+  std::string pad;
+  std::string delimiter;  // becomes a space
+  bool cleans = true;
+};
+
+using DecoderStep =
+    std::variant<ByteLevelDecode, ByteFallbackDecode, FuseDecode, JoinDecode, BpeDecode,
+                 StripDecode, MetaspaceDecode, Replace, WordPieceDecode, CtcDecode>;
 using Decoder = std::vector<DecoderStep>;
 
 Decoder parse_decoder(const JsonView& view);
@@ -58,7 +69,7 @@ class DecodeStream {
     bool is_in_start = false;  // Strip: the token's start may still be cut
     std::size_t cut = 0;       // Strip: characters cut from the current token's start
     std::string held;          // bytes or characters kept back
-    bool is_held = false;      // BpeDecode: a token is kept back whole
+    bool is_held = false;      // BpeDecode: a token is kept back whole; Ctc: `held` was the last
   };
 
  private:

@@ -8,7 +8,8 @@ namespace {
 constexpr std::size_t kMaxSteps = 256;
 constexpr std::int64_t kMaxStrip = 1 << 20;
 constexpr const char* kSupported =
-    "Sequence, ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, BPEDecoder";
+    "Sequence, ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, BPEDecoder, "
+    "WordPiece, CTC";
 
 // A stage that makes one token of all hands it on in parts. Stages that must see a token whole
 // cannot follow it.
@@ -17,7 +18,8 @@ bool fuses(const DecoderStep& step) {
 }
 
 bool needs_whole_tokens(const DecoderStep& step) {
-  return std::holds_alternative<Replace>(step) || std::holds_alternative<ByteLevelDecode>(step) ||
+  return std::holds_alternative<WordPieceDecode>(step) || std::holds_alternative<CtcDecode>(step) ||
+         std::holds_alternative<Replace>(step) || std::holds_alternative<ByteLevelDecode>(step) ||
          std::holds_alternative<ByteFallbackDecode>(step);
 }
 
@@ -25,6 +27,15 @@ StripDecode parse_strip(const JsonView& view) {
   return {view["content"].character(),
           static_cast<std::size_t>(view["start"].integer(0, kMaxStrip)),
           static_cast<std::size_t>(view["stop"].integer(0, kMaxStrip))};
+}
+
+CtcDecode parse_ctc(const JsonView& view) {
+  CtcDecode ctc{view.string_or("pad_token", "<pad>"), view.string_or("word_delimiter_token", "|"),
+                view.boolean_or("cleanup", true)};
+  if (ctc.pad.empty() || ctc.delimiter.empty()) {
+    view.fail("an empty pad_token or word_delimiter_token matches everywhere");
+  }
+  return ctc;
 }
 
 void parse_into(const JsonView& view, Decoder& steps) {
@@ -52,6 +63,10 @@ void parse_into(const JsonView& view, Decoder& steps) {
     const JsonView suffix = view["suffix"];
     if (suffix.string().empty()) suffix.fail("an empty suffix matches everywhere");
     step = BpeDecode{suffix.string()};
+  } else if (type == "WordPiece") {
+    step = WordPieceDecode{view.string_or("prefix", "##"), view.boolean_or("cleanup", true)};
+  } else if (type == "CTC") {
+    step = parse_ctc(view);
   } else {
     throw Error(view.where() + ": the decoder '" + type +
                 "' is not supported (supported: " + kSupported + ")");

@@ -1,18 +1,85 @@
 #include "core/text/normalizer.h"
 
-#include "core/error.h"
+#include <algorithm>
+
 #include "core/text/byte_level.h"
+#include "core/text/unicode.h"
 #include "core/text/unicode_forms.h"
 
 namespace plumb::text {
 
 namespace {
 
-constexpr std::size_t kMaxSteps = 256;
-constexpr const char* kSupported =
-    "Sequence, Prepend, Replace, Strip, Lowercase, NFC, NFD, NFKC, NFKD, ByteLevel";
+// The first character is gone: what follows is no longer the start of the input.
+void cut_start(TextPosition& position) {
+  if (position == TextPosition::start) position = TextPosition::later;
+}
 
-std::string apply(SimpleNormalizer step, std::string text, TextPosition&) {
+// Rewrites every character: `write(code, its bytes, out)`.
+template <class Write>
+void rewrite(TrackedText& text, Write write) {
+  Rewriter out(text, 0);
+  const std::string_view bytes = text.bytes;
+  for (std::size_t i = 0; i < bytes.size();) {
+    const DecodedChar c = decode_char(bytes, i);
+    write(c.code, bytes.substr(i, c.length), out);
+    i += c.length;
+  }
+  text = out.finish();
+}
+
+// Nmt, as SentencePiece's nmt rules: control characters go, odd spaces become spaces.
+bool survives_nmt(char32_t c) {
+  return !((c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
+           c == 0x8F || c == 0x9F);
+}
+bool is_nmt_space(char32_t c) {
+  return c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+         (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+         c == 0xFFFD;
+}
+
+bool survives_cleaning(char32_t c) {
+  return c != 0 && c != 0xFFFD && !is_bert_control(c);
+}
+bool is_kept_accent(char32_t c) {
+  return !is_combining_mark(c);
+}
+bool is_spacing(char32_t c) {
+  return !is_nonspacing_mark(c);
+}
+
+bool is_chinese(char32_t c) {
+  constexpr CodeRange kBlocks[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},
+                                   {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F},
+                                   {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
+  return c >= 0x3400 && std::any_of(std::begin(kBlocks), std::end(kBlocks),
+                                    [&](auto& r) { return c >= r.first && c <= r.last; });
+}
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
+void to_byte_level(TrackedText& text) {
+  rewrite(text, [](char32_t, std::string_view bytes, Rewriter& out) {
+    std::string spelled;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      spelled.clear();
+      append_byte_level(spelled, static_cast<unsigned char>(bytes[i]));
+      out.put(spelled, i > 0 ? 1 : 0);
+    }
+  });
+}
+
+void apply_nmt(TrackedText& text, TextPosition& position) {
+  if (filter_text(text, survives_nmt)) cut_start(position);
+  rewrite(text, [](char32_t code, std::string_view bytes, Rewriter& out) {
+    out.put_next(is_nmt_space(code) ? " " : bytes);
+  });
+}
+
+void apply(SimpleNormalizer step, TrackedText& text, TextPosition& position) {
   switch (step) {
     case SimpleNormalizer::nfc:
       return to_form(UnicodeForm::nfc, text);
@@ -26,25 +93,52 @@ std::string apply(SimpleNormalizer step, std::string text, TextPosition&) {
       return to_lower(text);
     case SimpleNormalizer::byte_level:
       return to_byte_level(text);
+    case SimpleNormalizer::strip_accents:
+      if (filter_text(text, is_kept_accent)) cut_start(position);
+      return;
+    case SimpleNormalizer::nmt:
+      return apply_nmt(text, position);
   }
-  return text;
 }
 
-std::string apply(const Prepend& step, std::string text, TextPosition& position) {
-  const bool is_wanted = !text.empty() && position != TextPosition::continuation;
-  return is_wanted ? step.text + text : text;
+void apply(const Prepend& step, TrackedText& text, TextPosition& position) {
+  if (text.bytes.empty() || position == TextPosition::continuation) return;
+  text.bytes.insert(0, step.text);
+  if (text.is_tracked) {
+    text.origins.insert(text.origins.begin(), step.text.size(), text.origins.front());
+  }
 }
 
-std::string apply(const Replace& step, std::string text, TextPosition&) {
-  return replace_all(step, text);
+void apply(const Replace& step, TrackedText& text, TextPosition&) {
+  const std::vector<Match> matches = step.what.find_all(text.bytes);
+  if (matches.empty()) return;
+  TrackedText out{{}, {}, text.is_tracked};
+  out.bytes.reserve(text.bytes.size() + matches.size() * step.content.size());
+  std::size_t done = 0;
+  const auto copy_to = [&](std::size_t end) {
+    out.bytes.append(text.bytes, done, end - done);
+    if (!text.is_tracked) return;
+    out.origins.insert(out.origins.end(), text.origins.begin() + done, text.origins.begin() + end);
+  };
+  for (const Match& match : matches) {
+    copy_to(match.begin);
+    done = match.end;
+    out.bytes += step.content;
+    if (!text.is_tracked) continue;
+    const Origin origin = match.end > 0 ? text.origins[match.end - 1] : Origin{};
+    out.origins.insert(out.origins.end(), step.content.size(), origin);
+  }
+  copy_to(text.bytes.size());
+  text = std::move(out);
 }
 
-std::string apply(const Strip& step, std::string text, TextPosition& position) {
+void apply(const Strip& step, TrackedText& text, TextPosition& position) {
+  const std::string_view bytes = text.bytes;
   std::size_t begin = 0;
   std::size_t content_end = 0;  // after the last character that is no space
   bool is_leading = true;
-  for (std::size_t i = 0; i < text.size();) {
-    const DecodedChar c = decode_char(text, i);
+  for (std::size_t i = 0; i < bytes.size();) {
+    const DecodedChar c = decode_char(bytes, i);
     i += c.length;
     if (!is_space(c.code)) {
       is_leading = false;
@@ -53,38 +147,56 @@ std::string apply(const Strip& step, std::string text, TextPosition& position) {
       begin = i;
     }
   }
-  if (begin > 0 && position == TextPosition::start) position = TextPosition::later;
-  const std::size_t end = step.right ? std::max(begin, content_end) : text.size();
-  return text.substr(begin, end - begin);
+  if (begin > 0) cut_start(position);
+  const std::size_t end = step.right ? std::max(begin, content_end) : bytes.size();
+  if (begin > 0 || end < bytes.size()) text = text.part(begin, end);
 }
 
-void parse_into(const JsonView& view, Normalizer& steps) {
-  const std::string type = view.type();
-  if (steps.size() >= kMaxSteps) view.fail("more than 256 normalizers are not supported");
-  if (type == "Sequence") {
-    for (const JsonView& item : view["normalizers"].items()) parse_into(item, steps);
-  } else if (type == "Prepend") {
-    steps.emplace_back(Prepend{view["prepend"].string()});
-  } else if (type == "Replace") {
-    steps.emplace_back(Replace{parse_finder(view["pattern"]), view["content"].string()});
-  } else if (type == "Strip") {
-    steps.emplace_back(Strip{view["strip_left"].boolean(), view["strip_right"].boolean()});
-  } else if (type == "Lowercase") {
-    steps.emplace_back(SimpleNormalizer::lowercase);
-  } else if (type == "NFC") {
-    steps.emplace_back(SimpleNormalizer::nfc);
-  } else if (type == "NFD") {
-    steps.emplace_back(SimpleNormalizer::nfd);
-  } else if (type == "NFKC") {
-    steps.emplace_back(SimpleNormalizer::nfkc);
-  } else if (type == "NFKD") {
-    steps.emplace_back(SimpleNormalizer::nfkd);
-  } else if (type == "ByteLevel") {
-    steps.emplace_back(SimpleNormalizer::byte_level);
-  } else {
-    throw Error(view.where() + ": the normalizer '" + type +
-                "' is not supported (supported: " + kSupported + ")");
+void apply(const PrecompiledStep& step, TrackedText& text, TextPosition&) {
+  step->apply(text);
+}
+
+// What the general steps below do, for the commonest text.
+void normalize_ascii(const BertNormalizer& step, std::string& bytes, TextPosition& position) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    char c = bytes[i];
+    if (step.cleans_text) {
+      if (c == '\t' || c == '\n' || c == '\r') c = ' ';
+      if ((c >= 0 && c < ' ') || c == 0x7F) {
+        if (kept == 0) cut_start(position);
+        continue;
+      }
+    }
+    if (step.lowers && c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    bytes[kept++] = c;
   }
+  bytes.resize(kept);
+}
+
+void apply(const BertNormalizer& step, TrackedText& text, TextPosition& position) {
+  if (!text.is_tracked && is_ascii(text.bytes)) {
+    return normalize_ascii(step, text.bytes, position);
+  }
+  if (step.cleans_text) {
+    if (filter_text(text, survives_cleaning)) cut_start(position);
+    rewrite(text, [](char32_t code, std::string_view bytes, Rewriter& out) {
+      out.put_next(is_space(code) ? " " : bytes);
+    });
+  }
+  if (step.spaces_chinese) {
+    rewrite(text, [](char32_t code, std::string_view bytes, Rewriter& out) {
+      if (!is_chinese(code)) return out.put_next(bytes);
+      out.put_next(" ");
+      out.add(bytes);
+      out.add(" ");
+    });
+  }
+  if (step.strips_accents) {
+    to_form(UnicodeForm::nfd, text);
+    if (filter_text(text, is_spacing)) cut_start(position);
+  }
+  if (step.lowers) to_lower(text);
 }
 
 }  // namespace
@@ -99,14 +211,6 @@ std::vector<Match> Finder::find_all(std::string_view text) const {
   return matches;
 }
 
-Finder parse_finder(const JsonView& view) {
-  const bool is_regex = view.has("Regex");
-  const JsonView text = view[is_regex ? "Regex" : "String"];
-  if (text.string().empty()) text.fail("an empty pattern matches everywhere");
-  if (is_regex) return {"", Pattern::compile(text.string(), text.where())};
-  return {text.string(), std::nullopt};
-}
-
 std::string replace_all(const Replace& replace, std::string_view text) {
   std::string out;
   std::size_t done = 0;
@@ -119,18 +223,10 @@ std::string replace_all(const Replace& replace, std::string_view text) {
   return out;
 }
 
-Normalizer parse_normalizer(const JsonView& view) {
-  Normalizer steps;
-  parse_into(view, steps);
-  return steps;
-}
-
-std::string normalize(const Normalizer& normalizer, std::string_view text, TextPosition& position) {
-  std::string result(text);
+void normalize(const Normalizer& normalizer, TrackedText& text, TextPosition& position) {
   for (const NormalizerStep& step : normalizer) {
-    result = std::visit([&](const auto& s) { return apply(s, std::move(result), position); }, step);
+    std::visit([&](const auto& s) { apply(s, text, position); }, step);
   }
-  return result;
 }
 
 }  // namespace plumb::text

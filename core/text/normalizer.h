@@ -1,11 +1,14 @@
 // The `normalizer` of tokenizer.json, as a flat list of steps (a Sequence is its steps in order).
 #pragma once
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "core/text/json_view.h"
 #include "core/text/pattern.h"
+#include "core/text/precompiled.h"
+#include "core/text/tracked_text.h"
 
 namespace plumb::text {
 
@@ -32,9 +35,17 @@ struct Strip {
   bool left = true;
   bool right = true;
 };
-enum class SimpleNormalizer { nfc, nfd, nfkc, nfkd, lowercase, byte_level };
+struct BertNormalizer {
+  bool cleans_text = true;
+  bool spaces_chinese = true;  // puts spaces around each Chinese character
+  bool strips_accents = true;
+  bool lowers = true;
+};
+using PrecompiledStep = std::shared_ptr<const Charsmap>;
+enum class SimpleNormalizer { nfc, nfd, nfkc, nfkd, lowercase, byte_level, strip_accents, nmt };
 
-using NormalizerStep = std::variant<SimpleNormalizer, Prepend, Replace, Strip>;
+using NormalizerStep =
+    std::variant<SimpleNormalizer, Prepend, Replace, Strip, BertNormalizer, PrecompiledStep>;
 using Normalizer = std::vector<NormalizerStep>;
 
 Normalizer parse_normalizer(const JsonView& view);
@@ -47,6 +58,6 @@ enum class TextPosition {
 
 // Valid UTF-8 in and out. `position` turns from start to later when the text's first character is
 // cut off.
-std::string normalize(const Normalizer& normalizer, std::string_view text, TextPosition& position);
+void normalize(const Normalizer& normalizer, TrackedText& text, TextPosition& position);
 
 }  // namespace plumb::text

@@ -39,22 +39,32 @@ Template parse_cls_sep(const JsonView& view, std::int32_t id_bound) {
   return {id_of("cls"), kSequence, id_of("sep")};
 }
 
+std::vector<TrimOffsets> parse_trim(const JsonView& view) {
+  if (!view.boolean_or("trim_offsets", true)) return {};
+  return {{view.boolean_or("add_prefix_space", true)}};
+}
+
 }  // namespace
 
-Template parse_post_processor(const JsonView& view, std::int32_t id_bound) {
+PostProcessor parse_post_processor(const JsonView& view, std::int32_t id_bound) {
   const std::string type = view.type();
-  if (type == "ByteLevel") return {kSequence};  // moves offsets only
-  if (type == "TemplateProcessing") return parse_template(view, id_bound);
-  if (type == "BertProcessing" || type == "RobertaProcessing") return parse_cls_sep(view, id_bound);
+  if (type == "TemplateProcessing") return {parse_template(view, id_bound), {}};
+  if (type == "BertProcessing") return {parse_cls_sep(view, id_bound), {}};
+  if (type == "ByteLevel") return {{kSequence}, parse_trim(view)};
+  if (type == "RobertaProcessing") return {parse_cls_sep(view, id_bound), parse_trim(view)};
   if (type != "Sequence") {
     throw Error(view.where() + ": the post-processor '" + type +
                 "' is not supported (supported: Sequence, TemplateProcessing, ByteLevel, "
                 "BertProcessing, RobertaProcessing)");
   }
-  Template out = {kSequence};
+  PostProcessor out;
   for (const JsonView& item : view["processors"].items()) {
-    out = fill_template(parse_post_processor(item, id_bound), out);
-    if (out.size() > kMaxPieces) view.fail("the templates together add more than 1024 tokens");
+    const PostProcessor next = parse_post_processor(item, id_bound);
+    out.pieces = fill_template(next.pieces, out.pieces);
+    out.trims.insert(out.trims.end(), next.trims.begin(), next.trims.end());
+    if (out.pieces.size() > kMaxPieces || out.trims.size() > kMaxPieces) {
+      view.fail("the templates together add more than 1024 tokens");
+    }
   }
   return out;
 }

@@ -1,17 +1,12 @@
 #include "core/text/pre_tokenizer.h"
 
-#include "core/error.h"
 #include "core/text/byte_level.h"
 #include "core/text/split.h"
+#include "core/text/unicode.h"
 
 namespace plumb::text {
 
 namespace {
-
-const Pattern& gpt2_pattern() {
-  static const Pattern pattern = Pattern::compile(kGpt2Pattern, "ByteLevel");
-  return pattern;
-}
 
 // Replaces each piece by what `divide_piece` (text -> kept parts) leaves of it.
 template <class DividePiece>
@@ -28,34 +23,60 @@ void split_pieces(PieceList& list, DividePiece divide_piece) {
   list.pieces = std::move(out);
 }
 
-// Rewrites each piece's text: `rewrite(piece text, is_first, out)` appends the new one.
+// The new text of the pieces, written character by character with the origins of the old ones.
+class PieceWriter {
+ public:
+  explicit PieceWriter(PieceList& list) : list_(list) {
+    out_.is_tracked = list.text.is_tracked;
+    out_.bytes.reserve(list.text.bytes.size() * 2);
+  }
+  // `text` stands for the old byte at `at`.
+  void put(std::string_view text, std::size_t at) {
+    out_.bytes += text;
+    if (!out_.is_tracked) return;
+    out_.origins.insert(out_.origins.end(), text.size(), list_.text.origins[at]);
+  }
+  std::size_t size() const { return out_.bytes.size(); }
+  void finish() { list_.text = std::move(out_); }
+
+ private:
+  PieceList& list_;
+  TrackedText out_;
+};
+
+// Rewrites each piece's text: `rewrite(piece, its text, writer)` writes the new one.
 template <class Rewrite>
 void rewrite_pieces(PieceList& list, Rewrite rewrite) {
-  std::string text;
-  text.reserve(list.text.size() * 2);
+  PieceWriter writer(list);
   for (Piece& piece : list.pieces) {
-    const std::size_t begin = text.size();
-    rewrite(list.view(piece), piece.is_first, text);
+    const std::size_t begin = writer.size();
+    rewrite(piece, list.view(piece), writer);
     piece.begin = begin;
-    piece.end = text.size();
+    piece.end = writer.size();
   }
-  list.text = std::move(text);
+  writer.finish();
 }
 
-void run(const ByteLevelStep& step, PieceList& list) {
-  if (step.add_prefix_space && !list.is_continuation) {
-    rewrite_pieces(list, [](std::string_view piece, bool, std::string& out) {
-      if (!piece.starts_with(' ')) out += ' ';
-      out += piece;
-    });
-  }
-  if (step.use_regex) {
-    split_pieces(list, [](std::string_view piece) {
-      return divide(stretches_of(piece, gpt2_pattern().find_all(piece)), SplitBehavior::isolated);
-    });
-  }
-  rewrite_pieces(list, [](std::string_view piece, bool, std::string& out) {
-    for (const char c : piece) append_byte_level(out, static_cast<unsigned char>(c));
+// Whether the piece goes on from a text encoded before, so that nothing is put before it.
+bool goes_on(const PieceList& list, const Piece& piece) {
+  return piece.is_first && list.position == TextPosition::continuation;
+}
+
+void run(PrefixSpaceStep, PieceList& list) {
+  rewrite_pieces(list, [&](const Piece& piece, std::string_view text, PieceWriter& out) {
+    if (!text.starts_with(' ') && !goes_on(list, piece)) out.put(" ", piece.begin);
+    for (std::size_t i = 0; i < text.size(); ++i) out.put(text.substr(i, 1), piece.begin + i);
+  });
+}
+
+void run(ByteMapStep, PieceList& list) {
+  std::string spelled;
+  rewrite_pieces(list, [&](const Piece& piece, std::string_view text, PieceWriter& out) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      spelled.clear();
+      append_byte_level(spelled, static_cast<unsigned char>(text[i]));
+      out.put(spelled, piece.begin + i);
+    }
   });
 }
 
@@ -84,17 +105,14 @@ void run(const PunctuationStep& step, PieceList& list) {
 
 void run(const MetaspaceStep& step, PieceList& list) {
   const std::string mark = from_char(step.replacement);
-  rewrite_pieces(list, [&](std::string_view piece, bool is_first, std::string& out) {
-    const bool has_mark = piece.starts_with(' ') || piece.starts_with(mark);
+  rewrite_pieces(list, [&](const Piece& piece, std::string_view text, PieceWriter& out) {
+    const bool has_mark = text.starts_with(' ') || text.starts_with(mark);
+    const bool is_start = piece.is_first && list.position == TextPosition::start;
     const bool is_wanted =
-        step.prepend == PrependScheme::always || (step.prepend == PrependScheme::first && is_first);
-    if (is_wanted && !has_mark) out += mark;
-    for (const char c : piece) {
-      if (c == ' ') {
-        out += mark;
-      } else {
-        out += c;
-      }
+        step.prepend == PrependScheme::always || (step.prepend == PrependScheme::first && is_start);
+    if (is_wanted && !has_mark && !goes_on(list, piece)) out.put(mark, piece.begin);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      out.put(text[i] == ' ' ? std::string_view(mark) : text.substr(i, 1), piece.begin + i);
     }
   });
   if (!step.is_split) return;
@@ -126,19 +144,74 @@ std::vector<Match> words_of(std::string_view piece) {
   return words;
 }
 
-void run(WhitespaceStep step, PieceList& list) {
-  if (step == WhitespaceStep::words) return split_pieces(list, words_of);
+// A piece begins with each character whose script differs from that of the last one that has a
+// script. What stands before the first such character is lost, as in `tokenizers`.
+std::vector<Match> script_runs(std::string_view piece) {
+  std::vector<Match> runs;
+  std::uint32_t last = 0;
+  for (std::size_t i = 0; i < piece.size();) {
+    const DecodedChar c = decode_char(piece, i);
+    const std::uint32_t script = c.code == ' ' ? 0 : split_script(c.code);
+    if (script != 0 && script != last) {
+      if (!runs.empty()) runs.back().end = i;
+      runs.push_back({i, piece.size()});
+      last = script;
+    }
+    i += c.length;
+  }
+  return runs;
+}
+
+void run(PlainStep step, PieceList& list) {
+  switch (step) {
+    case PlainStep::words:
+      return split_pieces(list, words_of);
+    case PlainStep::scripts:
+      return split_pieces(list, script_runs);
+    case PlainStep::spaces:
+    case PlainStep::bert:
+      break;
+  }
   split_pieces(list, [](std::string_view piece) {
     return divide(stretches_of(piece, is_space), SplitBehavior::removed);
+  });
+  if (step == PlainStep::bert) run(PunctuationStep{SplitBehavior::isolated}, list);
+}
+
+void run(const FixedLengthStep& step, PieceList& list) {
+  split_pieces(list, [&](std::string_view piece) {
+    std::vector<Match> parts;
+    std::size_t count = step.length;  // of characters in the last part
+    for (std::size_t i = 0; i < piece.size();) {
+      if (count == step.length) {
+        parts.push_back({i, i});
+        count = 0;
+      }
+      i += decode_char(piece, i).length;
+      parts.back().end = i;
+      ++count;
+    }
+    return parts;
   });
 }
 
 }  // namespace
 
-void pre_tokenize(const PreTokenizer& pre_tokenizer, PieceList& list) {
-  for (const PreTokenizerStep& step : pre_tokenizer) {
-    std::visit([&](const auto& s) { run(s, list); }, step);
+PieceList PieceList::of(TrackedText text, TextPosition position) {
+  PieceList list{std::move(text), position, {}};
+  if (!list.text.bytes.empty()) list.pieces.push_back({0, list.text.bytes.size(), true});
+  return list;
+}
+
+void pre_tokenize(const PreTokenizer& pre_tokenizer, std::size_t begin, std::size_t end,
+                  PieceList& list) {
+  for (std::size_t i = begin; i < end; ++i) {
+    std::visit([&](const auto& s) { run(s, list); }, pre_tokenizer.steps[i]);
   }
+}
+
+void pre_tokenize(const PreTokenizer& pre_tokenizer, PieceList& list) {
+  pre_tokenize(pre_tokenizer, 0, pre_tokenizer.steps.size(), list);
 }
 
 }  // namespace plumb::text

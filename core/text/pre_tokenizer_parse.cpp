@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/text/byte_level.h"
 #include "core/text/pre_tokenizer.h"
 
 namespace plumb::text {
@@ -8,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxSteps = 256;
 constexpr const char* kSupported =
     "Sequence, ByteLevel, Split, Digits, Punctuation, Metaspace, Whitespace, WhitespaceSplit, "
-    "CharDelimiterSplit";
+    "CharDelimiterSplit, BertPreTokenizer, UnicodeScripts, FixedLength";
 
 SplitBehavior parse_behavior(const JsonView& view) {
   const std::string name = view.string();
@@ -20,14 +23,33 @@ SplitBehavior parse_behavior(const JsonView& view) {
   view.fail("expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
 }
 
-void parse_into(const JsonView& view, PreTokenizer& steps) {
+const Pattern& gpt2_pattern() {
+  static const Pattern pattern = Pattern::compile(kGpt2Pattern, "ByteLevel");
+  return pattern;
+}
+
+void parse_byte_level(const JsonView& view, std::vector<PreTokenizerStep>& steps) {
+  if (view["add_prefix_space"].boolean()) steps.emplace_back(PrefixSpaceStep{});
+  if (view.boolean_or("use_regex", true)) {
+    steps.emplace_back(SplitStep{{"", gpt2_pattern()}, SplitBehavior::isolated, false});
+  }
+  steps.emplace_back(ByteMapStep{});
+}
+
+// What the step makes of a piece depends on nothing but the piece's text.
+bool is_local(const PreTokenizerStep& step) {
+  if (std::holds_alternative<PrefixSpaceStep>(step)) return false;
+  const auto* metaspace = std::get_if<MetaspaceStep>(&step);
+  return !metaspace || metaspace->prepend == PrependScheme::never;
+}
+
+void parse_into(const JsonView& view, std::vector<PreTokenizerStep>& steps) {
   const std::string type = view.type();
   if (steps.size() >= kMaxSteps) view.fail("more than 256 pre-tokenizers are not supported");
   if (type == "Sequence") {
     for (const JsonView& item : view["pretokenizers"].items()) parse_into(item, steps);
   } else if (type == "ByteLevel") {
-    steps.emplace_back(
-        ByteLevelStep{view["add_prefix_space"].boolean(), view.boolean_or("use_regex", true)});
+    parse_byte_level(view, steps);
   } else if (type == "Split") {
     steps.emplace_back(SplitStep{parse_finder(view["pattern"]), parse_behavior(view["behavior"]),
                                  view["invert"].boolean()});
@@ -42,9 +64,16 @@ void parse_into(const JsonView& view, PreTokenizer& steps) {
   } else if (type == "Metaspace") {
     steps.emplace_back(parse_metaspace(view));
   } else if (type == "Whitespace") {
-    steps.emplace_back(WhitespaceStep::words);
+    steps.emplace_back(PlainStep::words);
   } else if (type == "WhitespaceSplit") {
-    steps.emplace_back(WhitespaceStep::spaces);
+    steps.emplace_back(PlainStep::spaces);
+  } else if (type == "BertPreTokenizer") {
+    steps.emplace_back(PlainStep::bert);
+  } else if (type == "UnicodeScripts") {
+    steps.emplace_back(PlainStep::scripts);
+  } else if (type == "FixedLength") {
+    const std::int64_t length = view.has("length") ? view["length"].integer(1, 1 << 30) : 5;
+    steps.emplace_back(FixedLengthStep{static_cast<std::size_t>(length)});
   } else {
     throw Error(view.where() + ": the pre-tokenizer '" + type +
                 "' is not supported (supported: " + kSupported + ")");
@@ -75,9 +104,16 @@ MetaspaceStep parse_metaspace(const JsonView& view) {
 }
 
 PreTokenizer parse_pre_tokenizer(const JsonView& view) {
-  PreTokenizer steps;
+  PreTokenizer pre_tokenizer;
+  auto& steps = pre_tokenizer.steps;
   parse_into(view, steps);
-  return steps;
+  const auto map = std::find_if(steps.begin(), steps.end(), [](const PreTokenizerStep& step) {
+    return std::holds_alternative<ByteMapStep>(step);
+  });
+  const bool are_local = std::all_of(map, steps.end(), is_local);
+  pre_tokenizer.first_local =
+      are_local ? static_cast<std::size_t>(map - steps.begin()) : steps.size();
+  return pre_tokenizer;
 }
 
 }  // namespace plumb::text

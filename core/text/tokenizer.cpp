@@ -1,11 +1,13 @@
 #include "core/text/tokenizer.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/io/hash.h"
-#include "core/text/tokenizer_parts.h"
+#include "core/text/convert.h"
+#include "core/text/encoder.h"
 #include "core/text/unicode.h"
 
 namespace plumb {
@@ -16,76 +18,60 @@ constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr const char* kConfigFile = "tokenizer_config.json";
 constexpr const char* kSpecialMapFile = "special_tokens_map.json";
 constexpr const char* kTemplateFile = "chat_template.jinja";
+constexpr const char* kTemplateFolder = "additional_chat_templates";
 
-void encode_model(const TokenizerParts& parts, std::string text, text::TextPosition position,
-                  std::vector<std::int32_t>& ids) {
-  if (text.empty()) return;
-  text::PieceList list;
-  list.pieces.push_back({0, text.size(), position == text::TextPosition::start});
-  list.text = std::move(text);
-  list.is_continuation = position == text::TextPosition::continuation;
-  text::pre_tokenize(parts.pre_tokenizer, list);
-  std::visit(
-      [&](const auto& model) {
-        for (const text::Piece& piece : list.pieces) model.encode(list.view(piece), ids);
-      },
-      parts.model);
-}
-
-// What comes before `begin` decides: nothing, part of the same input, or an earlier text.
-text::TextPosition position_at(std::size_t begin, text::TextPosition of_input) {
-  const bool is_later = begin > 0 && of_input == text::TextPosition::start;
-  return is_later ? text::TextPosition::later : of_input;
-}
-
-std::vector<std::int32_t> encode_text(const TokenizerParts& parts, std::string_view input,
-                                      SpecialText special, text::TextPosition input_position) {
+std::vector<std::int32_t> encode_text(const TokenizerParts& parts, std::string_view text,
+                                      SpecialText special, text::TextPosition position) {
   std::string storage;
-  const std::string_view valid = text::to_valid(input, storage);
-  std::vector<std::int32_t> ids;
-  for (const text::Segment& raw : parts.raw_finder->divide(valid, special)) {
-    if (raw.id != text::kNoToken) {
-      ids.push_back(raw.id);
-      continue;
-    }
-    text::TextPosition position = position_at(raw.begin, input_position);
-    const std::string normalized =
-        text::normalize(parts.normalizer, valid.substr(raw.begin, raw.end - raw.begin), position);
-    for (const text::Segment& segment : parts.normalized_finder->divide(normalized, special)) {
-      if (segment.id != text::kNoToken) {
-        ids.push_back(segment.id);
-      } else {
-        encode_model(parts, normalized.substr(segment.begin, segment.end - segment.begin),
-                     position_at(segment.begin, position), ids);
-      }
-    }
-  }
-  return ids;
+  return text::encode_ids(parts, {text::to_valid(text, storage), special, position});
 }
 
 std::string read_if_there(const std::string& path) {
   return files::exists(path) ? files::read_file(path) : "";
 }
 
+void read_named_templates(TokenizerParts& parts, const std::string& base) {
+  const std::filesystem::path folder = base + kTemplateFolder;
+  if (!std::filesystem::is_directory(folder)) return;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jinja") continue;
+    const std::string name = std::string(kTemplateFolder) + "/" + entry.path().filename().string();
+    parts.other_files[name] = files::read_file(base + name);
+  }
+}
+
+text::Converted convert(const std::string& base, const std::string& config) {
+  auto converted = text::convert_folder(base, config);
+  if (converted) return std::move(*converted);
+  throw Error(base + kTokenizerFile +
+              " does not exist, nor does a file that one can be made from: tokenizer.model or "
+              "spiece.model (SentencePiece), a .tiktoken file, tekken.json, vocab.json with "
+              "merges.txt; Hugging Face's save_pretrained writes the first");
+}
+
 }  // namespace
 
 Tokenizer Tokenizer::load(const std::string& folder) {
   const std::string base = folder.empty() || folder.back() == '/' ? folder : folder + "/";
-  if (!files::exists(base + kTokenizerFile)) {
-    throw Error(base + kTokenizerFile +
-                " does not exist: the folder of a tokenizer holds one "
-                "(Hugging Face's save_pretrained of a fast tokenizer writes it)");
-  }
-  const std::string json = files::read_file(base + kTokenizerFile);
-  auto parts = parse_tokenizer(json, base + kTokenizerFile);
+  std::string config = read_if_there(base + kConfigFile);
   const std::string special_map = read_if_there(base + kSpecialMapFile);
-  apply_config(*parts, read_if_there(base + kConfigFile), special_map, base);
+  text::Converted source;
+  if (files::exists(base + kTokenizerFile)) {
+    source.json = files::read_file(base + kTokenizerFile);
+  } else {
+    source = convert(base, config);
+    if (config.empty()) config = source.config.dump(2) + "\n";
+  }
+  auto parts = parse_tokenizer(source.json, base + kTokenizerFile);
+  apply_config(*parts, config, special_map, base);
+  name_missing_tokens(*parts, source.config);
   if (!special_map.empty()) parts->other_files[kSpecialMapFile] = special_map;
   const std::string jinja = read_if_there(base + kTemplateFile);
   if (!jinja.empty()) {
     parts->other_files[kTemplateFile] = jinja;
     parts->jinja = jinja;
   }
+  read_named_templates(*parts, base);
   return Tokenizer(std::move(parts));
 }
 
@@ -97,7 +83,14 @@ Tokenizer Tokenizer::from_json(std::string_view tokenizer_json,
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
-  return text::fill_template(parts_->post_processor, encode_plain(text));
+  return text::fill_template(parts_->post_processor.pieces, encode_plain(text));
+}
+
+std::vector<TokenSpan> Tokenizer::encode_spans(std::string_view text) const {
+  std::string storage;
+  const std::string_view valid = text::to_valid(text, storage);
+  const text::EncodeInput input{valid, SpecialText::recognised, text::TextPosition::start};
+  return text::to_token_spans(*parts_, valid, text::encode_with_spans(*parts_, input));
 }
 
 std::vector<std::int32_t> Tokenizer::encode_plain(std::string_view text) const {
@@ -114,7 +107,7 @@ std::vector<std::int32_t> Tokenizer::encode_continuation(std::string_view text,
 }
 
 std::vector<std::int32_t> Tokenizer::prefix_ids() const {
-  const text::Template& pieces = parts_->post_processor;
+  const text::Template& pieces = parts_->post_processor.pieces;
   return {pieces.begin(), std::find(pieces.begin(), pieces.end(), text::kSequence)};
 }
 
@@ -167,6 +160,16 @@ std::string Tokenizer::jinja_template() const {
   return parts_->jinja;
 }
 
+std::vector<std::pair<std::string, std::string>> Tokenizer::template_files() const {
+  std::vector<std::pair<std::string, std::string>> templates;
+  for (const auto& [name, bytes] : parts_->other_files) {
+    if (name == kTemplateFile) templates.emplace_back("default", bytes);
+    if (!name.starts_with(kTemplateFolder)) continue;
+    templates.emplace_back(std::filesystem::path(name).stem().string(), bytes);
+  }
+  return templates;
+}
+
 std::string Tokenizer::hash() const {
   return Hasher().update(parts_->json).update("\0", 1).update(parts_->config).hex();
 }
@@ -198,14 +201,19 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
   files::create_directories(folder);
   files::publish(folder + "/" + kTokenizerFile, parts.json);
   if (!parts.config.empty()) files::publish(folder + "/" + kConfigFile, parts.config);
-  for (const auto& [name, bytes] : parts.other_files) files::publish(folder + "/" + name, bytes);
+  for (const auto& [name, bytes] : parts.other_files) {
+    if (name.starts_with(kTemplateFolder)) files::create_directories(folder + "/" + kTemplateFolder);
+    files::publish(folder + "/" + name, bytes);
+  }
 }
 
 void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
                        const std::string& folder) {
   auto parts = std::make_shared<TokenizerParts>(*tokenizer.parts_);
   parts->config = config;
-  parts->other_files.erase(kTemplateFile);
+  std::erase_if(parts->other_files, [](const auto& file) {
+    return file.first == kTemplateFile || file.first.starts_with(kTemplateFolder);
+  });
   save_tokenizer(Tokenizer(std::move(parts)), folder);
 }
 

@@ -1,7 +1,8 @@
-// A tokenizer read from Hugging Face's `tokenizer.json`. Ids and texts equal those of the
-// `tokenizers` package (0.23.3) for every type that is supported; any other type is refused by
-// name. Text that is not UTF-8 is read as Python's and Rust's lossy decoders do: each maximal
-// invalid part becomes U+FFFD. A Tokenizer is immutable: any number of threads may use one.
+// A tokenizer read from Hugging Face's `tokenizer.json`, or from the files of other libraries. Ids
+// and texts equal those of the `tokenizers` package (0.23.3) for every type that is supported; any
+// other type is refused by name. Text that is not UTF-8 is read as Python's and Rust's lossy
+// decoders do: each maximal invalid part becomes U+FFFD. A Tokenizer is immutable: any number of
+// threads may use one.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -19,10 +20,21 @@ class DecodeStream;     // core/text/decoder.h
 enum class SpecialText { recognised, ordinary };  // what the texts of special tokens are
 enum class SpecialTokens { skip, keep };  // what decode does with added tokens that are special
 
+// A token and the part of the text that it stands for, in code points, as Hugging Face's `offsets`
+// say; {0, 0} for one that was put around the text. Code points are those of the text with U+FFFD
+// for what is not UTF-8. Where a character is several tokens, each has all of it.
+struct TokenSpan {
+  std::int32_t id = 0;
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
 class Tokenizer {
  public:
   // Reads FOLDER/tokenizer.json, and tokenizer_config.json, special_tokens_map.json and
-  // chat_template.jinja where present. Throws Error on anything malformed or not supported.
+  // chat_template.jinja where present. A folder without a tokenizer.json may hold a tokenizer.model
+  // or spiece.model (SentencePiece), a tiktoken file, a tekken.json, or vocab.json with merges.txt:
+  // core/text/convert.h. Throws Error on anything malformed or not supported.
   static Tokenizer load(const std::string& folder);
   // The same from bytes; an empty config is no config. `source` is named in errors.
   static Tokenizer from_json(std::string_view tokenizer_json,
@@ -30,6 +42,8 @@ class Tokenizer {
 
   // With what the post-processor adds (Hugging Face's add_special_tokens=True).
   std::vector<std::int32_t> encode(std::string_view text) const;
+  // The same, with offsets. Slower: encode() where they are not needed.
+  std::vector<TokenSpan> encode_spans(std::string_view text) const;
   // Without it. The texts of added tokens are still recognised, as Hugging Face does.
   std::vector<std::int32_t> encode_plain(std::string_view text) const;
   // As encode_plain, but the texts of special tokens are ordinary text: for what a user wrote.
@@ -54,10 +68,14 @@ class Tokenizer {
   std::string id_to_token(std::int32_t id) const;  // empty when there is none
   bool is_special(std::int32_t id) const;
 
-  const std::string& json() const;     // the bytes of tokenizer.json as read
+  // The bytes of tokenizer.json as read, or as made from the file that stood for it.
+  const std::string& json() const;
   const std::string& config() const;   // of tokenizer_config.json, or empty
   std::string hash() const;            // xxh3-128 of json() and config(), in hex
   std::string jinja_template() const;  // chat_template of the config or .jinja file, or empty
+  // Chat templates in files of their own: of chat_template.jinja, called "default", and of
+  // additional_chat_templates/NAME.jinja.
+  std::vector<std::pair<std::string, std::string>> template_files() const;
 
  private:
   friend class StreamDecoder;

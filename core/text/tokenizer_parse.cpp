@@ -7,15 +7,23 @@ namespace {
 
 using text::JsonView;
 
-std::variant<text::Bpe, text::WordLevel> parse_model(const JsonView& model) {
-  // Old files name no type; only BPE then has merges.
-  const std::string type = model.string_or("type", model.has("merges")  ? "BPE"
-                                                   : model.has("vocab") ? "WordLevel"
-                                                                        : "");
+// Old files name no type; what they hold tells.
+std::string model_type(const JsonView& model) {
+  if (model.has("type")) return model.type();
+  if (model.has("merges")) return "BPE";
+  if (model.has("continuing_subword_prefix")) return "WordPiece";
+  if (!model.has("vocab")) return "";
+  return model["vocab"].json().is_array() ? "Unigram" : "WordLevel";
+}
+
+decltype(TokenizerParts::model) parse_model(const JsonView& model) {
+  const std::string type = model_type(model);
   if (type == "BPE") return text::Bpe::parse(model);
   if (type == "WordLevel") return text::WordLevel::parse(model);
+  if (type == "WordPiece") return text::WordPiece::parse(model);
+  if (type == "Unigram") return text::Unigram::parse(model);
   throw Error(model.where() + ": the model '" + type +
-              "' is not supported (supported: BPE, WordLevel)");
+              "' is not supported (supported: BPE, Unigram, WordPiece, WordLevel)");
 }
 
 void index_tokens(TokenizerParts& parts, const std::string& where) {
@@ -65,7 +73,7 @@ void rebuild_post_processor(TokenizerParts& parts, const JsonView& config) {
   if (config.boolean_or("add_bos_token", false) && parts.bos) pieces.push_back(*parts.bos);
   pieces.push_back(text::kSequence);
   if (config.boolean_or("add_eos_token", false) && parts.eos) pieces.push_back(*parts.eos);
-  parts.post_processor = std::move(pieces);
+  parts.post_processor = {std::move(pieces), {}};
 }
 
 // A string, or a list of {name, template} of which "default" counts.
@@ -140,6 +148,14 @@ void apply_config(TokenizerParts& parts, std::string_view config, std::string_vi
   rebuild_post_processor(parts, config_view);
   parts.config = config;
   parts.jinja = jinja_of_config(config_view);
+}
+
+void name_missing_tokens(TokenizerParts& parts, const Json& usual) {
+  const std::vector<JsonView> files = {JsonView(usual, "the converted tokenizer: ")};
+  if (!parts.bos) parts.bos = token_id(parts, files, "bos_token");
+  if (!parts.eos) parts.eos = token_id(parts, files, "eos_token");
+  if (!parts.pad) parts.pad = token_id(parts, files, "pad_token");
+  if (!parts.unk) parts.unk = token_id(parts, files, "unk_token");
 }
 
 }  // namespace plumb

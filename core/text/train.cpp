@@ -120,10 +120,8 @@ struct TokenizerTrainer::State {
 
   void count(const std::string& input) {
     std::string storage;
-    text::PieceList list;
-    list.text = text::to_valid(input, storage);
-    if (list.text.empty()) return;
-    list.pieces.push_back({0, list.text.size(), true});
+    text::PieceList list = text::PieceList::of(
+        text::TrackedText::of(text::to_valid(input, storage), 0, false), text::TextPosition::start);
     text::pre_tokenize(pre_tokenizer, list);
     text::WordCounts own;
     for (const text::Piece& piece : list.pieces) {

@@ -188,6 +188,27 @@ bool is_word(char32_t code) {
   return bits.has(code);
 }
 
+bool is_bert_control(char32_t code) {
+  static const CodeBits bits(bert_control_ranges());
+  return bits.has(code);
+}
+
+bool is_nonspacing_mark(char32_t code) {
+  static const CodeBits bits(nonspacing_mark_ranges());
+  return bits.has(code);
+}
+
+bool is_combining_mark(char32_t code) {
+  static const CodeBits bits(combining_mark_ranges());
+  return bits.has(code);
+}
+
+std::uint32_t split_script(char32_t code) {
+  const auto starts = split_script_starts();
+  const auto after = std::upper_bound(starts.begin(), starts.end(), code * 256 + 255);
+  return *std::prev(after) % 256;
+}
+
 CodeSet make_set(std::span<const CodeRange> ranges) {
   CodeSet sorted(ranges.begin(), ranges.end());
   std::sort(sorted.begin(), sorted.end(),

@@ -37,6 +37,10 @@ bool is_space(char32_t code);
 bool is_numeric(char32_t code);
 bool is_punctuation(char32_t code);
 bool is_word(char32_t code);
+bool is_bert_control(char32_t code);
+bool is_nonspacing_mark(char32_t code);
+bool is_combining_mark(char32_t code);
+std::uint32_t split_script(char32_t code);  // as split_script_starts() numbers them
 
 // A set of code points as ordered, disjoint, non-adjacent ranges.
 using CodeSet = std::vector<CodeRange>;

@@ -1,13 +1,12 @@
 // Normalization forms (ICU held to the Unicode version of the `tokenizers` package) and lower case.
 #pragma once
-#include <string>
-#include <string_view>
+#include "core/text/tracked_text.h"
 
 namespace plumb::text {
 
 enum class UnicodeForm { nfc, nfd, nfkc, nfkd };
 
-std::string to_form(UnicodeForm form, std::string_view text);
-std::string to_lower(std::string_view text);  // each character by itself
+void to_form(UnicodeForm form, TrackedText& text);
+void to_lower(TrackedText& text);  // each character by itself
 
 }  // namespace plumb::text

@@ -29,12 +29,18 @@ struct ScriptRanges {
 std::span<const std::string_view> category_names();  // "Cn", "Cc", ...: an index is a category
 // Runs of one category in rising order: first code point * 256 + category.
 std::span<const std::uint32_t> category_starts();
+// Runs of one script as UnicodeScripts divides text: first code point * 256 + a number that says
+// nothing by itself; 0 goes with whatever stands before.
+std::span<const std::uint32_t> split_script_starts();
 std::span<const LowerRun> lower_runs();  // in rising order; all but U+0130
 std::span<const ScriptRanges> script_ranges();
 std::span<const CodeRange> space_ranges();         // \s, and what Strip and WhitespaceSplit remove
 std::span<const CodeRange> pattern_word_ranges();  // \w in a Split or Replace pattern
 std::span<const CodeRange> word_ranges();     // \w of the Whitespace pre-tokenizer and added tokens
 std::span<const CodeRange> numeric_ranges();  // what Digits takes for a digit
-std::span<const CodeRange> punctuation_ranges();  // what Punctuation takes for one
+std::span<const CodeRange> punctuation_ranges();      // what Punctuation takes for one
+std::span<const CodeRange> bert_control_ranges();     // what BertNormalizer's clean_text removes
+std::span<const CodeRange> nonspacing_mark_ranges();  // what its strip_accents removes
+std::span<const CodeRange> combining_mark_ranges();   // what StripAccents removes
 
 }  // namespace plumb::text

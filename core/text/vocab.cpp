@@ -1,5 +1,7 @@
 #include "core/text/vocab.h"
 
+#include <cstdio>
+
 #include "core/error.h"
 
 namespace plumb::text {
@@ -58,6 +60,16 @@ Vocab parse_vocab(const JsonView& view) {
     vocab.add(entry.key(), value.get<std::int32_t>(), view.where());
   }
   return vocab;
+}
+
+std::vector<std::int32_t> byte_token_ids(const Vocab& vocab) {
+  std::vector<std::int32_t> ids;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", byte);
+    ids.push_back(vocab.find(name));
+  }
+  return ids;
 }
 
 }  // namespace plumb::text

@@ -39,5 +39,7 @@ class Vocab {
 
 // {"token": id, ...}
 Vocab parse_vocab(const JsonView& view);
+// Of the byte tokens <0x00> .. <0xFF>; kNoToken for those that are not there.
+std::vector<std::int32_t> byte_token_ids(const Vocab& vocab);
 
 }  // namespace plumb::text

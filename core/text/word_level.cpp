@@ -11,14 +11,14 @@ WordLevel WordLevel::parse(const JsonView& model) {
   return word_level;
 }
 
-void WordLevel::encode(std::string_view piece, std::vector<std::int32_t>& ids) const {
+void WordLevel::encode(std::string_view piece, ModelTokens& tokens) const {
   std::int32_t id = vocab_.find(piece);
   if (id == kNoToken) id = vocab_.find(unk_token_);
   if (id == kNoToken) {
     throw Error("the tokenizer's vocabulary has neither '" + std::string(piece.substr(0, 80)) +
                 "' nor its unk_token '" + unk_token_ + "'");
   }
-  ids.push_back(id);
+  tokens.add(id, 0, piece.size());
 }
 
 }  // namespace plumb::text

@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "core/text/model_tokens.h"
 #include "core/text/vocab.h"
 
 namespace plumb::text {
@@ -14,8 +14,8 @@ class WordLevel {
 
   const Vocab& vocab() const { return vocab_; }
   const std::string& unk_token() const { return unk_token_; }
-  // Appends the id of one piece. Error when it is unknown and the vocabulary has no unk_token.
-  void encode(std::string_view piece, std::vector<std::int32_t>& ids) const;
+  // One piece. Error when it is unknown and the vocabulary has no unk_token.
+  void encode(std::string_view piece, ModelTokens& tokens) const;
 
  private:
   Vocab vocab_;

@@ -3,8 +3,8 @@
     python make_tokenizer.py TOKENIZER.json COUNT SEED [TEXT_FILE ...]
 
 Each case: hex (the bytes given; decoded with errors="replace" for the library), plain ids
-(add_special_tokens=False), full ids (True), literal ids (encode_special_tokens), the decoded text
-of `full` with special tokens kept and without. One in ten cases decodes random ids instead.
+(add_special_tokens=False), full ids (True) with their offsets in characters (begin, end, begin, ...),
+literal ids (encode_special_tokens), the decoded text of `full` with special tokens kept and without. One in ten cases decodes random ids instead.
 """
 
 import json
@@ -74,10 +74,11 @@ def encode_case(tokenizer, data):
     text = data.decode(errors="replace")
     tokenizer.encode_special_tokens = False
     plain = tokenizer.encode(text, add_special_tokens=False).ids
-    full = tokenizer.encode(text).ids
+    whole = tokenizer.encode(text)
     tokenizer.encode_special_tokens = True
     literal = tokenizer.encode(text, add_special_tokens=False).ids
-    return {"hex": data.hex(), "plain": plain, "full": full, "literal": literal}
+    return {"hex": data.hex(), "plain": plain, "full": whole.ids, "literal": literal,
+            "offsets": [i for pair in whole.offsets for i in pair]}
 
 
 def main():

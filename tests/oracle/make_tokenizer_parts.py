@@ -6,12 +6,16 @@ One model serves all: every character is a token, and has another form with </w>
 so that ids show where pieces end. The C++ test puts the sections of each setup around it.
 """
 
+import base64
 import json
 import random
 import sys
+import tempfile
 
+import sentencepiece
 import tokenizers
 from make_tokenizer import encode_case, random_text
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, pre_tokenizers
 
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -54,6 +58,11 @@ NORMALIZERS = [{"type": kind} for kind in ("NFC", "NFD", "NFKC", "NFKD", "Lowerc
         {"type": "Prepend", "prepend": "\u2581"},
         {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
     {"type": "Replace", "pattern": {"Regex": r"\s+|(?i)[b-d]"}, "content": "_ "},
+    {"type": "StripAccents"}, {"type": "Nmt"},
+    {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}, {"type": "NFC"}]},
+    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": False, "strip_accents": True, "lowercase": False},
+    {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": True, "strip_accents": False, "lowercase": True},
 ]
 PRE_TOKENIZERS = (
     [split(r"\s+|\d", behavior) for behavior in BEHAVIORS]
@@ -63,7 +72,9 @@ PRE_TOKENIZERS = (
     + [{"type": "Digits", "individual_digits": flag} for flag in (False, True)]
     + [metaspace(s, f) for s in ("always", "first", "never") for f in (True, False)]
     + [{"type": "Whitespace"}, {"type": "WhitespaceSplit"},
-       {"type": "CharDelimiterSplit", "delimiter": "a"},
+       {"type": "CharDelimiterSplit", "delimiter": "a"}, {"type": "BertPreTokenizer"},
+       {"type": "UnicodeScripts"}, {"type": "FixedLength", "length": 3},
+       sequence({"type": "WhitespaceSplit"}, metaspace("always", True)),
        {**BYTE_LEVEL, "add_prefix_space": True}, {**BYTE_LEVEL, "use_regex": False},
        sequence({"type": "WhitespaceSplit"}, metaspace("first", True)),
        sequence({"type": "Punctuation"}, BYTE_LEVEL, {"type": "Digits", "individual_digits": True})]
@@ -83,11 +94,14 @@ DECODERS = [
     {"type": "Sequence", "decoders": [
         {"type": "ByteFallback"}, {"type": "Replace", "pattern": {"Regex": "[a-c]+"}, "content": ""},
         {"type": "Fuse"}, {"type": "Strip", "content": "a", "start": 2, "stop": 0}]},
+    {"type": "WordPiece", "prefix": "##", "cleanup": True}, {"type": "WordPiece", "prefix": "a", "cleanup": False},
+    {"type": "CTC", "pad_token": "<s>", "word_delimiter_token": "\u2581", "cleanup": True},
+    {"type": "CTC", "pad_token": "b", "word_delimiter_token": "|", "cleanup": False},
 ]
 MODEL_FLAGS = [{}, {"fuse_unk": True}, {"byte_fallback": True},
                {"continuing_subword_prefix": "##", "end_of_word_suffix": None, "fuse_unk": True}]
 DECODED = ["a", "b", "c", "\u2581", "\u2581a", "a\u2581", "</w>", "x</w>", "<0x41>", "<0xE6>", "<0x97>", "<0xA5>",
-           "<0x0g>", "<s>", "\u0120", "\u0120the", "\u00c3", "\u00a9", "\u00e6", "aa", " ", "\u65e5"]
+           "<0x0g>", "<s>", "##a", "##b", ".", "n't", " do not", "'s", "\u0120", "\u0120the", "\u00c3", "\u00a9", "\u00e6", "aa", " ", "\u65e5"]
 
 
 def make_model(texts, normalizers, flags):
@@ -107,18 +121,57 @@ def make_model(texts, normalizers, flags):
             "ignore_merges": False, **flags, "vocab": vocab, "merges": []}
 
 
+def make_models(model):
+    """Others with the same tokens and longer ones: WordPiece, Unigram with and without bytes, WordLevel."""
+    names = list(model["vocab"]) + ["the", "qu", "ick", "##ick", "##he", "dog", "dogs", "\u2581the", "ll", "12", "HE", "LLO"]
+    names = list(dict.fromkeys(names))
+    vocab = {name: i for i, name in enumerate(names)}
+    scores = [[name, -float(3 + (7 * i) % 11 - 2 * len(name))] for i, name in enumerate(names)]
+    few = [pair for i, pair in enumerate(scores) if i == 0 or i % 5 or len(pair[0]) > 2]
+    return [
+        {"type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "##", "max_input_chars_per_word": 20,
+         "vocab": vocab},
+        {"type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "", "max_input_chars_per_word": 100,
+         "vocab": vocab},
+        {"type": "Unigram", "unk_id": 0, "byte_fallback": False, "vocab": scores},
+        {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": few},
+        {"type": "WordLevel", "unk_token": "<unk>", "vocab": vocab},
+    ]
+
+
+def small_charsmap():
+    """A precompiled map, by SentencePiece's own compiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        rules = [("\u00e9", "e"), ("e\u0301", "E"), ("\u200b", ""), ("\t", " "), ("\ufb01", "fi"), ("\u2581", "_"),
+                 ("\r\n", "\n"), ("1", "one"), ("\u65e5\u672c", "J"), ("ab", "x"), ("\u0600", "#")]
+        text = "\n".join("\t".join(" ".join(f"{ord(c):X}" for c in part) for part in rule) for rule in rules)
+        open(f"{folder}/rules.tsv", "w").write(text + "\n")
+        open(f"{folder}/text.txt", "w").write("the quick brown fox jumps over the lazy dog\n" * 50)
+        sentencepiece.SentencePieceTrainer.train(
+            input=f"{folder}/text.txt", model_prefix=f"{folder}/m", vocab_size=40, hard_vocab_limit=False,
+            normalization_rule_tsv=f"{folder}/rules.tsv", minloglevel=2)
+        proto = sentencepiece_model_pb2.ModelProto()
+        proto.ParseFromString(open(f"{folder}/m.model", "rb").read())
+        return base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()
+
+
 def document(model, setup):
     added = [{"id": setup["ids"][t["content"]], **t} for t in setup.get("added", [])]
     return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
             "normalizer": setup.get("normalizer"), "pre_tokenizer": setup.get("pre_tokenizer"),
-            "post_processor": None, "decoder": setup.get("decoder"), "model": {**model, **setup.get("flags", {})}}
+            "post_processor": None, "decoder": setup.get("decoder"),
+            "model": {**setup.get("model", model), **setup.get("flags", {})}}
 
 
-def make_setups(vocab):
+def make_setups(model):
+    vocab = model["vocab"]
     setups = [{"normalizer": n} for n in NORMALIZERS] + [{"pre_tokenizer": p} for p in PRE_TOKENIZERS]
     setups += [{"added": a, "normalizer": {"type": "Lowercase"} if i == 2 else None}
                for i, a in enumerate(ADDED)]
     setups += [{"flags": f} for f in MODEL_FLAGS]
+    setups += [{"model": m, "pre_tokenizer": p} for m in make_models(model)
+               for p in (None, {"type": "BertPreTokenizer"}, metaspace("first", True))]
+    setups.append({"normalizer": {"type": "Precompiled", "precompiled_charsmap": small_charsmap()}})
     for setup in setups:
         setup["ids"] = {}
         next_id = len(vocab)
@@ -137,13 +190,13 @@ def main():
     normalizers = [tokenizers.normalizers.Sequence([getattr(tokenizers.normalizers, n)()])
                    for n in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase")]
     model = make_model(texts, normalizers, {})
-    setups = make_setups(model["vocab"])
+    setups = make_setups(model)
     for setup in setups:
         tokenizer = Tokenizer.from_str(json.dumps(document(model, setup)))
         setup["cases"] = []
         for text in texts:
             case = encode_case(tokenizer, text.encode())
-            setup["cases"].append([case["plain"], case["literal"]])
+            setup["cases"].append([case["plain"], case["literal"], case["offsets"]])
     decoders = []
     for decoder in DECODERS:
         tokenizer = Tokenizer.from_str(json.dumps(document(model, {"decoder": decoder})))

@@ -27,6 +27,22 @@ std::string stream(const Tokenizer& tokenizer, const std::vector<std::int32_t>& 
   return text + decoder.finish();
 }
 
+// The offsets of encode_spans in a row, as the cases have them.
+std::vector<std::uint32_t> offsets_of(const std::vector<TokenSpan>& spans) {
+  std::vector<std::uint32_t> offsets;
+  for (const TokenSpan& span : spans) {
+    offsets.push_back(span.begin);
+    offsets.push_back(span.end);
+  }
+  return offsets;
+}
+
+std::vector<std::int32_t> ids_of(const std::vector<TokenSpan>& spans) {
+  std::vector<std::int32_t> ids;
+  for (const TokenSpan& span : spans) ids.push_back(span.id);
+  return ids;
+}
+
 struct Checker {
   const Tokenizer& tokenizer;
   const Json& expected;
@@ -53,6 +69,9 @@ Agreement compare_with_oracle(const Tokenizer& tokenizer, const Json& cases) {
       checker.check("plain", tokenizer.encode_plain(text));
       checker.check("full", tokenizer.encode(text));
       checker.check("literal", tokenizer.encode_literal(text));
+      const auto spans = tokenizer.encode_spans(text);
+      checker.check("full", ids_of(spans));
+      checker.check("offsets", offsets_of(spans));
     }
     const auto ids =
         expected[expected.contains("ids") ? "ids" : "full"].get<std::vector<std::int32_t>>();
@@ -79,6 +98,7 @@ Json document(const Json& model, const Json& setup) {
       json["added_tokens"].push_back(added);
     }
   }
+  if (setup.contains("model")) json["model"] = setup["model"];
   if (setup.contains("flags")) json["model"].update(setup["flags"]);
   return json;
 }
@@ -98,7 +118,11 @@ void compare_setup(const Json& file, const Json& setup, Agreement& agreement) {
   shown.erase("cases");
   for (std::size_t i = 0; i < file["texts"].size(); ++i) {
     const std::string text = from_hex(file["texts"][i]);
-    const Json got = Json::array({tokenizer.encode_plain(text), tokenizer.encode_literal(text)});
+    const auto spans = tokenizer.encode_spans(text);
+    const Json got = Json::array(
+        {tokenizer.encode_plain(text), tokenizer.encode_literal(text), offsets_of(spans)});
+    note(agreement, ids_of(spans) == tokenizer.encode_plain(text), Json(ids_of(spans)), got[0],
+         "ids with offsets of " + Json(text).dump(-1, ' ', true));
     note(agreement, got == setup["cases"][i], got, setup["cases"][i],
          Json(text).dump(-1, ' ', true) + " with " + shown.dump(-1, ' ', true));
   }

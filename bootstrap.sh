@@ -11,7 +11,7 @@ readonly DEPS=.deps
 readonly APT_BUILD=(g++ pkg-config libboost-program-options-dev libhdf5-dev libspdlog-dev libyaml-cpp-dev
   nlohmann-json3-dev libxxhash-dev libpcre2-dev libicu-dev libgloo-dev zlib1g-dev
   libcurl4-openssl-dev libssl-dev python3-venv ccache)
-readonly APT_TEST=(libgtest-dev libgmock-dev libboost-context-dev)
+readonly APT_TEST=(libgtest-dev libgmock-dev libboost-context-dev clang libclang-rt-dev)
 readonly TORCH=torch==2.13.0
 readonly CUDA_SMALL=("nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85")
 readonly TOOLS=("cmake==4.4.4" "ninja==1.13.2")
@@ -124,7 +124,11 @@ install_torch
 if [ "$command" = test ]; then
   install_oracles
   build ON
-  exec ctest --test-dir build --output-on-failure
+  failed=0
+  ctest --test-dir build --output-on-failure -LE fuzz || failed=1
+  # A minute of fuzzing for each parser, all of them at the same time.
+  ctest --test-dir build --output-on-failure -L fuzz -j 16 || failed=1
+  exit $failed
 fi
 build "$([ -e build/CTestTestfile.cmake ] && echo ON || echo OFF)"
 if [ "$command" = demo ]; then

@@ -11,13 +11,25 @@ endif()
 
 # -fPIC everywhere, also in programs: one precompiled header then serves them all.
 # -Wno-restrict: g++ 12 sees overlaps in std::string's operator+ that are not there (GCC bug 105651).
-add_compile_options(-fPIC -Wall -Wextra -Werror -Wno-restrict -fpch-preprocess)
+add_compile_options(-fPIC -Wall -Wextra)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # clang, which builds the fuzz entries, warns of other things
+  add_compile_options(-Werror -Wno-restrict -fpch-preprocess)
+endif()
 if(PLUMB_NATIVE)
   add_compile_options(-march=native)
 endif()
 if(PLUMB_SANITIZE)
   add_compile_options(-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all
                       -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(PLUMB_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "PLUMB_FUZZ needs clang's libFuzzer: -DCMAKE_CXX_COMPILER=clang++, or "
+                        "cmake --preset fuzz")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow
+                      -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
 include_directories(${CMAKE_SOURCE_DIR})

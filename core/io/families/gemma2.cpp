@@ -20,6 +20,24 @@ double read_cap(const ConfigValues& values, const char* key, double otherwise) {
   return values.find(key) == nullptr ? otherwise : values.number(key, 0.0);
 }
 
+// Scores are divided by its root.
+double read_score_scalar(const ConfigValues& values) {
+  constexpr const char* kKey = "query_pre_attn_scalar";
+  constexpr double kLargest = 1 << 20;
+  const double scalar = values.number(kKey, 256.0);
+  if (!(scalar >= 1.0 && scalar <= kLargest)) values.fail(kKey, "must be from 1 to 1048576");
+  return scalar;
+}
+
+// Whole in every published file; the root and its square need not give the same bits back.
+Json score_scalar_json(double attention_scale) {
+  constexpr double kRounding = 1e-9;
+  const double scalar = 1.0 / (attention_scale * attention_scale);
+  const double whole = std::round(scalar);
+  if (std::abs(scalar - whole) > kRounding * scalar) return scalar;
+  return static_cast<std::int64_t>(whole);
+}
+
 void read(const ConfigValues& values, ModelConfig& config) {
   static constexpr Neutral kNeutral[] = {{"use_bidirectional_attention", "false"}};
   refuse_other_values(values, kNeutral);
@@ -28,7 +46,7 @@ void read(const ConfigValues& values, ModelConfig& config) {
   config.has_post_norms = true;
   config.has_qkv_bias = config.has_o_bias = values.boolean("attention_bias", false);
   config.embedding_scale = std::sqrt(static_cast<double>(config.hidden_size));
-  config.attention_scale = 1.0 / std::sqrt(values.number("query_pre_attn_scalar", 256.0));
+  config.attention_scale = 1.0 / std::sqrt(read_score_scalar(values));
   config.attention_softcap = read_cap(values, "attn_logit_softcapping", 50.0);
   config.logits_softcap = read_cap(values, "final_logit_softcapping", 30.0);
   set_windows(
@@ -45,8 +63,7 @@ void write(const ModelConfig& config, Json& json) {
   json["attention_bias"] = config.has_qkv_bias;
   json["attn_logit_softcapping"] = cap_json(config.attention_softcap);
   json["final_logit_softcapping"] = cap_json(config.logits_softcap);
-  const double scalar = 1.0 / (config.attention_scale * config.attention_scale);
-  json["query_pre_attn_scalar"] = static_cast<std::int64_t>(std::llround(scalar));
+  json["query_pre_attn_scalar"] = score_scalar_json(config.attention_scale);
   json["layer_types"] = layer_types_of(config);
   if (!config.windows.empty()) {
     json["sliding_window"] = *std::max_element(config.windows.begin(), config.windows.end());

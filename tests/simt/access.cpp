@@ -2,7 +2,8 @@
 // (-fsanitize=thread at compile time only; the sanitizer's library is not linked).
 #include <link.h>
 
-#include <cstring>
+#include <algorithm>
+#include <bit>
 #include <map>
 #include <utility>
 
@@ -87,39 +88,41 @@ void access_elsewhere(const Access& access) {
   }
 }
 
-void check_written(Buffer& buffer, const Access& access) {
-  uint8_t* const written = &buffer.written[access.address - buffer.begin];
-  if (access.kind == AccessKind::write) {
-    std::memset(written, 1, access.bytes);
-    return;
+// The part of an access that lies in one sector; a misaligned one may lie in two.
+struct Piece {
+  Sector* sector;
+  uint32_t begin, end;  // bytes of the sector
+  uint32_t mask() const {
+    return static_cast<uint32_t>(((uint64_t{1} << end) - (uint64_t{1} << begin)));
   }
-  for (uint32_t i = 0; i < access.bytes; ++i) {
-    if (written[i] == 0) {
-      report_access(DefectKind::uninitialised, access, where_in(buffer, access.address + i));
-      return;
-    }
+};
+
+void check_filled(Buffer& buffer, const Access& access, const Piece& piece) {
+  const uint32_t mask = piece.mask();
+  if (access.kind == AccessKind::write) {
+    piece.sector->filled |= mask;
+  } else if ((piece.sector->filled & mask) != mask) {
+    report_access(DefectKind::uninitialised, access, where_in(buffer, access.address));
   }
 }
 
-void count_unique(Buffer& buffer, const Access& access, uint32_t cell) {
+void count_unique(const Access& access, const Piece& piece) {
+  Sector& sector = *piece.sector;
   Traffic& traffic = machine.traffic;
-  const uint64_t sector = (static_cast<uint64_t>(cell) << buffer.shift) / kSectorBytes;
-  const auto touch = [&](uint32_t& launch, uint32_t& sector_launch, uint64_t& bytes,
-                         uint64_t& sectors) {
-    if (launch != machine.launch_stamp) {
-      launch = machine.launch_stamp;
-      bytes += uint64_t{1} << buffer.shift;
-      sectors += sector_launch != machine.launch_stamp;
-      sector_launch = machine.launch_stamp;
-    }
+  if (sector.launch != machine.launch_stamp) {
+    sector.launch = machine.launch_stamp;
+    sector.bytes_read = sector.bytes_written = 0;
+  }
+  const auto touch = [mask = piece.mask()](uint32_t& touched, uint64_t& bytes, uint64_t& sectors) {
+    bytes += static_cast<uint64_t>(std::popcount(mask & ~touched));
+    sectors += touched == 0;
+    touched |= mask;
   };
   if (access.kind != AccessKind::write) {
-    touch(buffer.cells[cell].launch_read, buffer.sector_read[sector], traffic.unique_read,
-          traffic.unique_sectors_read);
+    touch(sector.bytes_read, traffic.unique_read, traffic.unique_sectors_read);
   }
   if (access.kind != AccessKind::read) {
-    touch(buffer.cells[cell].launch_written, buffer.sector_written[sector], traffic.unique_written,
-          traffic.unique_sectors_written);
+    touch(sector.bytes_written, traffic.unique_written, traffic.unique_sectors_written);
   }
 }
 
@@ -145,22 +148,34 @@ uint64_t block_at(uint32_t stamp) {
           where_in(buffer, access.address)});
 }
 
-void check_cells(Buffer& buffer, const Access& access, uint32_t site) {
-  const uintptr_t offset = access.address - buffer.begin;
-  const auto first = static_cast<uint32_t>(offset >> buffer.shift);
-  const auto last = static_cast<uint32_t>((offset + access.bytes - 1) >> buffer.shift);
-  const Mark mark = mark_now(site, access.kind);
-  for (uint32_t i = first; i <= last; ++i) {
-    Cell& cell = buffer.cells[i];
+void check_cells(Buffer& buffer, const Access& access, const Piece& piece, const Mark& mark) {
+  Cell* const cells = Buffer::cells(piece.sector);
+  const uint32_t last = (piece.end - 1) >> buffer.shift;
+  for (uint32_t i = piece.begin >> buffer.shift; i <= last; ++i) {
     const Conflict conflict = access.kind == AccessKind::read
-                                  ? touch_read(cell, mark, buffer.is_shared)
-                                  : touch_write(cell, mark, buffer.is_shared);
+                                  ? touch_read(cells[i], mark, buffer.is_shared)
+                                  : touch_write(cells[i], mark, buffer.is_shared);
     if (conflict.found) [[unlikely]] {
       report_race(buffer, access, conflict);
     }
+  }
+}
+
+void check_sectors(Buffer& buffer, const Access& access, uint32_t site) {
+  const Mark mark = mark_now(site, access.kind);
+  uint64_t at = access.address - buffer.begin;
+  const uint64_t end = at + access.bytes;
+  while (at < end) {
+    const uint64_t number = at / kSectorBytes;
+    const uint64_t stop = std::min(end, (number + 1) * kSectorBytes);
+    const Piece piece{buffer.sector(number), static_cast<uint32_t>(at - number * kSectorBytes),
+                      static_cast<uint32_t>(stop - number * kSectorBytes)};
+    check_filled(buffer, access, piece);
+    check_cells(buffer, access, piece, mark);
     if (!buffer.is_shared) {
-      count_unique(buffer, access, i);
+      count_unique(access, piece);
     }
+    at = stop;
   }
 }
 
@@ -198,8 +213,7 @@ void access_device(const Access& access, uint32_t part) {
                   std::to_string(access.bytes) + " bytes of " + where_in(*buffer, access.address));
   }
   const uint32_t site = site_of(access.pc, part + (buffer->is_shared ? kSharedPart : 0));
-  check_written(*buffer, access);
-  check_cells(*buffer, access, site);
+  check_sectors(*buffer, access, site);
   const uintptr_t base = buffer->is_shared ? memory().shared : memory().arena;
   machine.warp->traffic.add(
       static_cast<int>(machine.lane),

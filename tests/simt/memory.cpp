@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -19,6 +20,7 @@ uint8_t* reserve(uint64_t bytes) {
   if (at == MAP_FAILED) {
     throw std::runtime_error("simt: cannot reserve address space for device memory");
   }
+  madvise(at, bytes, MADV_HUGEPAGE);
   return static_cast<uint8_t*>(at);
 }
 
@@ -33,22 +35,52 @@ Memory create() {
   return memory;
 }
 
-template <class T>
-ZeroArray<T> zeros(uint64_t count) {
-  return ZeroArray<T>(static_cast<T*>(std::calloc(count + 1, sizeof(T))));
-}
+// Shadow memory, handed out from one end and zeroed again when it is used again: page faults would
+// cost more than all checks. Shared arrays' shadow lives in a region of its own, reset each launch.
+class ShadowPool {
+ public:
+  explicit ShadowPool(uint64_t bytes) : bytes_(bytes) {}
+  uint8_t* take(uint64_t bytes) {
+    if (memory_ == nullptr) {
+      memory_ = reserve(bytes_);
+    }
+    if (used_ + bytes > bytes_) {
+      throw std::runtime_error("simt: a test holds more device memory than can be shadowed");
+    }
+    uint8_t* const at = memory_ + used_;
+    std::memset(at, 0, std::min(bytes, dirty_ > used_ ? dirty_ - used_ : 0));
+    used_ += (bytes + 63) / 64 * 64;
+    dirty_ = std::max(dirty_, used_);
+    return at;
+  }
+  void reset() { used_ = 0; }
+
+ private:
+  uint64_t bytes_, used_ = 0, dirty_ = 0;
+  uint8_t* memory_ = nullptr;
+};
+
+ShadowPool device_shadow(kArenaBytes * 10), shared_shadow(kSharedBytes * 64);
 
 void poison(Buffer& buffer) {
   std::memset(reinterpret_cast<void*>(buffer.begin), 0xFF, buffer.end - buffer.begin);
 }
 
-std::unique_ptr<Buffer> new_buffer(uintptr_t begin, uint64_t bytes, uint64_t element) {
+void set_filled(Buffer& buffer, uint32_t bits) {
+  for (uint64_t i = 0; i < buffer.sectors; ++i) {
+    buffer.sector(i)->filled = bits;
+  }
+}
+
+std::unique_ptr<Buffer> new_buffer(uintptr_t begin, uint64_t bytes, uint64_t element,
+                                   ShadowPool& pool) {
   auto buffer = std::make_unique<Buffer>();
   buffer->begin = begin;
   buffer->end = begin + bytes;
   buffer->shift = element == 1 ? 0 : element == 2 ? 1 : 2;
-  buffer->written = zeros<uint8_t>(bytes);
-  buffer->cells = zeros<Cell>((bytes >> buffer->shift) + 1);
+  buffer->sectors = bytes / kSectorBytes + 1;
+  buffer->sector_stride = sizeof(Sector) + (kSectorBytes >> buffer->shift) * sizeof(Cell);
+  buffer->shadow = pool.take(buffer->sectors * buffer->sector_stride);
   poison(*buffer);
   return buffer;
 }
@@ -77,10 +109,8 @@ Buffer* allocate_device(uint64_t bytes, uint64_t element, std::string name) {
     throw std::runtime_error("simt: a test may hold 4 GB of device memory, buffer '" + name +
                              "' is past that");
   }
-  auto buffer = new_buffer(memory().arena + arena_used, bytes, element);
+  auto buffer = new_buffer(memory().arena + arena_used, bytes, element, device_shadow);
   buffer->name = std::move(name);
-  buffer->sector_read = zeros<uint32_t>(bytes / kSectorBytes + 1);
-  buffer->sector_written = zeros<uint32_t>(bytes / kSectorBytes + 1);
   for (uint64_t at = 0; at < room; at += page) {
     memory().page_owner[(arena_used + at) >> kPageBits] = buffer.get();
   }
@@ -94,7 +124,7 @@ void free_device(Buffer* buffer) {
 }
 
 void mark_written(Buffer* buffer) {
-  std::memset(buffer->written.get(), 1, buffer->end - buffer->begin);
+  set_filled(*buffer, ~0u);
 }
 
 void forget_written(void* shared, uint64_t bytes) {
@@ -103,15 +133,17 @@ void forget_written(void* shared, uint64_t bytes) {
                              ? memory().shared_owner[(at - memory().shared) >> kSharedBits]
                              : nullptr;
   if (buffer != nullptr && at >= buffer->begin && at + bytes <= buffer->end) {
-    std::memset(&buffer->written[at - buffer->begin], 0, bytes);
+    const uint64_t offset = at - buffer->begin;  // a copy of 4, 8 or 16 bytes lies in a sector
+    const uint32_t mask = ((1u << bytes) - 1) << (offset % kSectorBytes);
+    buffer->sector(offset / kSectorBytes)->filled &= ~mask;
     std::memset(shared, 0xFF, bytes);
   }
 }
 
 void reset_device_memory() {
   std::memset(memory().page_owner, 0, (arena_used >> kPageBits) * sizeof(Buffer*));
-  madvise(reinterpret_cast<void*>(memory().arena), arena_used, MADV_DONTNEED);
   device_buffers.clear();
+  device_shadow.reset();
   arena_used = kGap;
 }
 
@@ -126,7 +158,7 @@ Buffer* shared_buffer(const void* key, uint64_t bytes, uint64_t element, const c
     throw std::runtime_error("simt: shared array '" + std::string(name) + "' of " +
                              std::to_string(bytes) + " bytes is more than any device has");
   }
-  auto buffer = new_buffer(memory().shared + shared_used, bytes, element);
+  auto buffer = new_buffer(memory().shared + shared_used, bytes, element, shared_shadow);
   buffer->is_shared = true;
   buffer->name = name;
   for (uint64_t at = 0; at < room; at += uint64_t{1} << kSharedBits) {
@@ -140,13 +172,14 @@ Buffer* shared_buffer(const void* key, uint64_t bytes, uint64_t element, const c
 void poison_shared() {
   for (const SharedSlot& slot : shared_slots) {
     poison(*slot.buffer);
-    std::memset(slot.buffer->written.get(), 0, slot.buffer->end - slot.buffer->begin);
+    set_filled(*slot.buffer, 0);
   }
 }
 
 void reset_shared() {
   std::memset(memory().shared_owner, 0, (shared_used >> kSharedBits) * sizeof(Buffer*));
   shared_slots.clear();
+  shared_shadow.reset();
   shared_used = kSharedGap;
 }
 

@@ -2,7 +2,6 @@
 // Buffer, which knows its bounds, what has been written and who touched it last.
 #pragma once
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -22,16 +21,17 @@ struct Mark {
 // taken from another warp where there is one, so a later writer misses neither.
 struct Cell {
   Mark write, read, other_read;
-  uint32_t launch_read = 0, launch_written = 0;  // last launch that did
 };
 
-template <class T>
-struct FreeMemory {
-  void operator()(T* memory) const { std::free(memory); }
+inline constexpr uint64_t kSectorBytes = 32;
+
+// Shadow of a sector, followed by its Cells, so that an access looks at one place. Bit i stands for
+// byte i.
+struct Sector {
+  uint32_t filled = 0;  // bytes that hold a value
+  uint32_t launch = 0;  // that the next two are of
+  uint32_t bytes_read = 0, bytes_written = 0;
 };
-// Zeroed on first touch, so that untouched shadow costs nothing.
-template <class T>
-using ZeroArray = std::unique_ptr<T[], FreeMemory<T>>;
 
 struct Buffer {
   uintptr_t begin = 0, end = 0;
@@ -39,16 +39,19 @@ struct Buffer {
   bool is_shared = false;
   bool is_freed = false;
   std::string name;
-  ZeroArray<uint8_t> written;  // a byte a byte
-  ZeroArray<Cell> cells;
-  ZeroArray<uint32_t> sector_read, sector_written;  // last launch, a 32-byte sector
+  uint8_t* shadow = nullptr;
+  uint64_t sectors = 0;
+  uint64_t sector_stride = 0;  // bytes of a Sector and its Cells
+
+  Sector* sector(uint64_t number) {
+    return reinterpret_cast<Sector*>(shadow + number * sector_stride);
+  }
+  static Cell* cells(Sector* sector) { return reinterpret_cast<Cell*>(sector + 1); }
 };
 
 inline constexpr uint64_t kArenaBytes = uint64_t{4} << 30;
 inline constexpr uint64_t kSharedBytes = uint64_t{1} << 19;
 inline constexpr uint32_t kPageBits = 12, kSharedBits = 4;
-inline constexpr uint64_t kSectorBytes = 32;
-
 // Address ranges and who owns them: nullptr is nobody.
 struct Memory {
   uintptr_t arena = 0, shared = 0;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ops/attention_composed.h"
+#include "core/ops/attention_kernels.h"
 #include "core/ops/check.h"
 
 namespace plumb {
@@ -84,6 +85,10 @@ void check_inputs(const AttentionInputs& in) {
   check_options(in, check_lengths(in));
 }
 
+bool has_kernel(const AttentionInputs& in) {
+  return in.q.is_cpu() && in.q.scalar_type() == at::kFloat;
+}
+
 }  // namespace
 
 double AttentionInputs::scale() const {
@@ -92,7 +97,13 @@ double AttentionInputs::scale() const {
 
 AttentionOutput attention(const AttentionInputs& in) {
   check_inputs(in);
-  return composed_attention(in);
+  if (!has_kernel(in)) {
+    return composed_attention(in);
+  }
+  const AttentionOutput result{at::empty(in.q.sizes(), in.q.options()),
+                               at::empty({in.q.size(1), in.q.size(0)}, in.q.options())};
+  cpu_attention(in, result);
+  return result;
 }
 
 void attention_backward(const AttentionInputs& in, const AttentionOutput& saved,
@@ -102,7 +113,11 @@ void attention_backward(const AttentionInputs& in, const AttentionOutput& saved,
     check_shape(grad.relative_table, in.options.relative.table.sizes(),
                 "attention: gradient of the relative bias table");
   }
-  composed_attention_backward(in, saved, grad_out, grad);
+  if (has_kernel(in)) {
+    cpu_attention_backward(in, saved, grad_out, grad);
+  } else {
+    composed_attention_backward(in, saved, grad_out, grad);
+  }
 }
 
 }  // namespace plumb

@@ -52,7 +52,34 @@ PLUMB_INLINE IntVec lane_index() {
   return v;
 }
 
+PLUMB_INLINE Vec max(Vec a, Vec b) {
+  return a > b ? a : b;
+}
+
 namespace detail {
+
+// Lane l of row i + half takes what row i has in lane l - half, and the other way round: one step
+// of a transposition, for the rows i with bit `half` clear.
+template <int kHalf, int... kOut>
+PLUMB_INLINE void exchange(Vec& a, Vec& b, std::integer_sequence<int, kOut...>) {
+  const Vec first =
+      __builtin_shufflevector(a, b, ((kOut & kHalf) ? kLanes + kOut - kHalf : kOut)...);
+  b = __builtin_shufflevector(a, b, ((kOut & kHalf) ? kLanes + kOut : kOut + kHalf)...);
+  a = first;
+}
+
+template <int kHalf>
+PLUMB_INLINE void transpose_step(Vec* rows) {
+  if constexpr (kHalf > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      if ((i & kHalf) == 0) {
+        exchange<kHalf>(rows[i], rows[i + kHalf], std::make_integer_sequence<int, kLanes>());
+      }
+    }
+    transpose_step<kHalf / 2>(rows);
+  }
+}
 
 // Where lane `out` of "a's accumulators, then b's, each half as wide" comes from in (a, b).
 template <int kWidth>
@@ -87,6 +114,11 @@ PLUMB_INLINE Vec sum_tree(const Vec* accumulators) {
 // are added, then quarters, and so on; the same order in every slot.
 PLUMB_INLINE Vec sum_lanes(const Vec* accumulators) {
   return detail::sum_tree<kLanes>(accumulators);
+}
+
+// kLanes rows of kLanes.
+PLUMB_INLINE void transpose(Vec (&rows)[kLanes]) {
+  detail::transpose_step<kLanes / 2>(rows);
 }
 
 }  // namespace plumb::decode

@@ -51,18 +51,29 @@ void DownloadProgress::clear() {
   drawn_ = {};
 }
 
+// "  5.2 MB/s  4 s left"; empty until a rate can be told.
+std::string DownloadProgress::rate_text(std::uint64_t done) const {
+  const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  if (seconds < 1 || came_ <= 0) return "";
+  const double rate = static_cast<double>(came_) / seconds;
+  const double left = static_cast<double>(total_ - std::min(total_, done)) / rate;
+  char text[64];
+  if (left < 100) {
+    std::snprintf(text, sizeof(text), "  %.0f s left", left);
+  } else {
+    std::snprintf(text, sizeof(text), "  %.0f min left", left / 60);
+  }
+  return "  " + human_bytes(static_cast<std::uint64_t>(rate)) + "/s" + text;
+}
+
 void DownloadProgress::draw() {
   constexpr auto kInterval = std::chrono::milliseconds(200);
   const auto now = Clock::now();
   if (!is_shown_ || now - drawn_ < kInterval) return;
   drawn_ = now;
-  const double seconds = std::chrono::duration<double>(now - started_).count();
-  const double rate = static_cast<double>(came_) / std::max(seconds, 1e-3);
   const auto done = static_cast<std::uint64_t>(std::max<std::int64_t>(done_, 0));
-  const double left = static_cast<double>(total_ - std::min(total_, done)) / std::max(rate, 1.0);
-  std::fprintf(stderr, "\r\033[K  %s  %s of %s  %s/s  %.0f s left", file_.c_str(),
-               human_bytes(done).c_str(), human_bytes(total_).c_str(),
-               human_bytes(static_cast<std::uint64_t>(rate)).c_str(), left);
+  std::fprintf(stderr, "\r\033[K  %s  %s of %s%s", file_.c_str(), human_bytes(done).c_str(),
+               human_bytes(total_).c_str(), rate_text(done).c_str());
   std::fflush(stderr);
 }
 

@@ -23,8 +23,9 @@ class DownloadProgress {
   void grow(std::uint64_t more_bytes);  // files that became known later
 
  private:
-  void draw();
   using Clock = std::chrono::steady_clock;
+  void draw();
+  std::string rate_text(std::uint64_t done) const;
 
   bool is_shown_;
   std::uint64_t total_;

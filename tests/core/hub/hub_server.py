@@ -91,7 +91,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def note(self):
         line = {"port": "hub" if self.server.server_port == PORTS["hub"] else "cdn",
-                "method": self.command, "path": self.path, "range": self.headers.get("Range", ""),
+                "method": self.command, "path": self.path, "host": self.headers.get("Host", ""), "range": self.headers.get("Range", ""),
                 "authorization": self.headers.get("Authorization", "")}
         with LOCK:
             LOG.write(json.dumps(line) + "\n")
@@ -210,7 +210,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         stop = fault.get("break_after", fault.get("stall_after", len(body)))
-        self.wfile.write(body[:stop])
+        for at in range(0, stop if "trickle" in fault else 0, 50):
+            self.wfile.write(body[at:at + 50])
+            self.wfile.flush()
+            time.sleep(fault["trickle"])
+        self.wfile.write(body[:0 if "trickle" in fault else stop])
         self.wfile.flush()
         if "stall_after" in fault:
             time.sleep(fault["seconds"])

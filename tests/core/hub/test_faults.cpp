@@ -5,6 +5,7 @@
 #include "core/hub/snapshot.h"
 #include "core/io/files.h"
 #include "tests/core/hub/hub_server.h"
+#include "tests/core/io/faults.h"
 
 namespace plumb::hub {
 namespace {
@@ -88,6 +89,14 @@ TEST(HubFaults, AStallIsGivenUpAndTriedAgain) {
   server.start();
   expect_good(server);
   EXPECT_THAT(ranges(server), testing::ElementsAre("", "bytes=80000-"));
+}
+
+TEST(HubFaults, ATrickleIsAStall) {
+  HubServer server(faults(kWeights, {{{"trickle", 0.2}}}));
+  server.put_model(20'000);
+  server.start();
+  expect_good(server);
+  EXPECT_THAT(ranges(server), SizeIs(2));
 }
 
 TEST(HubFaults, AServerThatIsBusyIsAskedAgain) {
@@ -336,6 +345,56 @@ TEST(HubFaults, WhatAServerSaysIsPrintedPlainly) {
   const std::string error = fetch_error(server);
   EXPECT_THAT(error, AllOf(HasSubstr("status 400"), HasSubstr("bad ?[31m")));
   EXPECT_LT(error.size(), 600u);
+}
+
+TEST(HubFaults, ADiskThatFillsUpIsNamedAndThePartIsKept) {
+  HubServer server;
+  server.put_model(4'000'000);
+  server.start();
+  fetch_snapshot(kName, Need::tokenizer, server.settings());
+  {
+    const FaultyFiles full({.fail_at = 12, .is_sticky = true, .error_number = ENOSPC});
+    EXPECT_THAT(fetch_error(server),
+                AllOf(HasSubstr(".incomplete"), HasSubstr("No space left"), HasSubstr("free in")));
+    ASSERT_TRUE(FaultyFiles::was_hit());
+  }
+  EXPECT_THAT(incomplete(server), SizeIs(1));
+  expect_good(server);
+}
+
+// Wherever a call of the file system fails: an Error, and the next call makes it good.
+TEST(HubFaults, EveryFailingCallLeavesACacheThatTheNextRunMends) {
+  HubServer server;
+  server.put_model(1000);
+  server.start();
+  for (int n = 1;; ++n) {
+    fs::remove_all(server.cache());
+    bool was_hit = false;
+    {
+      const FaultyFiles faulty({.fail_at = n, .error_number = EIO});
+      const std::string error = fetch_error(server);
+      was_hit = FaultyFiles::was_hit();
+      // A part's close may fail unseen: the whole is read back and synced before it counts.
+      if (!error.empty()) {
+        EXPECT_THAT(error, HasSubstr("failed")) << n;
+      }
+    }
+    expect_good(server);
+    if (!was_hit) break;
+    ASSERT_LT(n, 500);
+  }
+}
+
+TEST(HubFaults, AProxyOfTheEnvironmentIsUsed) {
+  HubServer server;
+  server.put_model(1000);
+  server.start();
+  Settings behind = server.settings();
+  behind.endpoint = "http://hub.invalid";
+  ::setenv("http_proxy", server.endpoint().c_str(), 1);
+  EXPECT_EQ(fetch_error(behind), "");
+  ::unsetenv("http_proxy");
+  EXPECT_EQ(server.requests().front()["host"], "hub.invalid");
 }
 
 TEST(HubFaults, AFullDiskIsSaidBeforeAnythingIsFetched) {

@@ -27,25 +27,50 @@ std::uint32_t value_of(std::uint32_t unit) {
   return unit & 0x7FFFFFFFU;
 }
 
-// What replaces `part`: new characters stand for the old ones one by one; when there are more, the
-// last ones are added; when there are fewer, the last swallows the rest. With none at all, nothing
-// is noted, as in `tokenizers`.
-void put_replacement(std::string_view part, std::string_view replacement, Rewriter& out) {
-  int old_count = 0;
-  for (std::size_t i = 0; i < part.size(); i += decode_char(part, i).length) ++old_count;
-  int new_count = 0;
-  for (std::size_t i = 0; i < replacement.size(); i += decode_char(replacement, i).length) {
-    ++new_count;
-  }
-  int index = 0;
-  for (std::size_t i = 0; i < replacement.size(); ++index) {
-    const std::size_t length = decode_char(replacement, i).length;
-    int change = index >= old_count ? 1 : 0;
-    if (index + 1 == new_count && new_count < old_count) change = new_count - old_count;
-    out.put(replacement.substr(i, length), change);
-    i += length;
-  }
+std::size_t count_chars(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size(); i += decode_char(text, i).length) ++count;
+  return count;
 }
+
+// Writes replacements as `tokenizers` notes them: new characters stand for the old ones one by one;
+// when there are more, the last ones are added; when there are fewer, the last one written swallows
+// the rest, even if it is of an earlier replacement. What is removed at the very start is not
+// noted.
+class ReplacementWriter {
+ public:
+  explicit ReplacementWriter(const TrackedText& old) : out_(old, 0) {}
+
+  void keep(std::string_view character) { put(character, 0); }
+  void replace(std::string_view part, std::string_view replacement) {
+    const std::size_t old_count = count_chars(part);
+    std::size_t new_count = 0;
+    for (std::size_t i = 0; i < replacement.size(); ++new_count) {
+      const std::size_t length = decode_char(replacement, i).length;
+      put(replacement.substr(i, length), new_count >= old_count ? 1 : 0);
+      i += length;
+    }
+    if (new_count < old_count) change_ -= static_cast<int>(old_count - new_count);
+  }
+  TrackedText finish() {
+    flush();
+    return out_.finish();
+  }
+
+ private:
+  void put(std::string_view character, int change) {
+    flush();
+    last_ = character;
+    change_ = change;
+  }
+  void flush() {
+    if (!last_.empty()) out_.put(last_, change_);
+  }
+
+  Rewriter out_;
+  std::string_view last_;  // not written yet: more may be swallowed
+  int change_ = 0;
+};
 
 }  // namespace
 
@@ -112,10 +137,10 @@ bool Charsmap::is_plain_ascii(std::string_view text, std::size_t at) const {
 
 void Charsmap::apply(TrackedText& text) const {
   const std::string_view bytes = text.bytes;
-  Rewriter out(text, 0);
+  ReplacementWriter out(text);
   for (std::size_t i = 0; i < bytes.size();) {
     if (is_plain_ascii(bytes, i)) {
-      out.put_next(bytes.substr(i++, 1));
+      out.keep(bytes.substr(i++, 1));
       continue;
     }
     const std::size_t end = grapheme_end(bytes, i);
@@ -123,7 +148,7 @@ void Charsmap::apply(TrackedText& text) const {
     i = end;
     if (cluster.size() < kMaxGrapheme) {
       if (const auto replacement = replacement_of(cluster)) {
-        put_replacement(cluster, *replacement, out);
+        out.replace(cluster, *replacement);
         continue;
       }
     }
@@ -131,9 +156,9 @@ void Charsmap::apply(TrackedText& text) const {
       const std::string_view part = cluster.substr(k, decode_char(cluster, k).length);
       k += part.size();
       if (const auto replacement = replacement_of(part)) {
-        put_replacement(part, *replacement, out);
+        out.replace(part, *replacement);
       } else {
-        out.put_next(part);
+        out.keep(part);
       }
     }
   }

@@ -66,6 +66,17 @@ TEST(BadInput, RecipeKeys) {
   expect_refused({"override", {"sft", "train.step=3"}, 2, {"train.step", "train.steps"}});
 }
 
+// Where a stage writes is its name below the run's folder: a name cannot lead out of it.
+TEST(BadInput, StagesStayInTheRunsFolder) {
+  for (const std::string name : {"../out", "/tmp/x", "a/b", "..", ".", "a b", "''", "\"a\\0\""}) {
+    const auto recipe = write("stages.yaml", "stages:\n  - name: " + name + "\n    job: sft\n");
+    const auto outcome = plumb_run({"run", recipe, "--out", workshop().path("stages-out")});
+    EXPECT_EQ(outcome.status, 2) << name << outcome.err;
+    EXPECT_NE(outcome.err.find("stages.yaml"), std::string::npos) << name << outcome.err;
+  }
+  EXPECT_FALSE(files::exists(workshop().path("stages-out")));
+}
+
 std::string prompt_and_completion(const std::string& prompt, const std::string& completion) {
   return Json{{"prompt", prompt}, {"completion", completion}}.dump() + "\n";
 }
@@ -107,10 +118,16 @@ TEST(BadInput, ModelFiles) {
     files::publish(folder + "/config.json", config.dump());
   });
   expect_refused({"shapes", {"logits", reshaped, "--ids", "1"}, 3, {"gate_proj", "48", "64"}});
-  const auto wider = broken("wider", [](const std::string& folder) {
+  const auto rows = broken("rows", [](const std::string& folder) {
+    Json config = read_json(folder + "/config.json");
+    config["vocab_size"] = config["vocab_size"].get<int64_t>() + 7;
+    files::publish(folder + "/config.json", config.dump());
+  });
+  expect_refused({"vocabulary", {"logits", rows, "--ids", "1"}, 3, {"embed_tokens"}});
+  const auto empty = broken("empty", [](const std::string& folder) {
     std::filesystem::remove(folder + "/model.safetensors");
   });
-  expect_refused({"no weights", {"logits", wider, "--ids", "1"}, 3, {wider}});
+  expect_refused({"no weights", {"logits", empty, "--ids", "1"}, 3, {empty}});
   expect_refused(
       {"adapter as model", {"logits", shop.sft_adapter(), "--ids", "1"}, 2, {"--adapter"}});
 }

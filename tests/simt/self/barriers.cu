@@ -37,6 +37,20 @@ __global__ void two_barriers_sound(int* out) {
   __syncthreads();
 }
 
+__global__ void uneven_loop_broken(int* out) {
+  for (int i = 0; i < (threadIdx.x < 32 ? 2 : 1); ++i) {
+    out[threadIdx.x] = i;
+    __syncthreads();  // <uneven>
+  }
+}
+
+__global__ void uneven_loop_sound(int* out) {
+  for (int i = 0; i < 2; ++i) {
+    out[threadIdx.x] = i;
+    __syncthreads();
+  }
+}
+
 __global__ void early_return_broken(int* out) {
   __syncthreads();  // <early.last>
   if (threadIdx.x >= 40) {
@@ -133,6 +147,7 @@ __global__ void barrier_against_shuffle_sound(int* out) {
   }
 PLUMB_TWINS(barrier_in_branch)
 PLUMB_TWINS(two_barriers)
+PLUMB_TWINS(uneven_loop)
 PLUMB_TWINS(early_return)
 PLUMB_TWINS(lane_not_named)
 PLUMB_TWINS(lane_left)

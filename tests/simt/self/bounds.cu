@@ -79,6 +79,16 @@ __global__ void shared_not_written_sound(float* out) {
   out[threadIdx.x] = values[threadIdx.x];
 }
 
+// The second block does not write what the first one did.
+__global__ void left_by_other_block_kernel(float* out) {
+  PLUMB_SHARED_ARRAY(float, values, kThreads);
+  if (blockIdx.x == 0) {
+    values[threadIdx.x] = 1;
+  }
+  __syncthreads();
+  out[blockIdx.x * kThreads + threadIdx.x] = values[threadIdx.x];  // <left>
+}
+
 __global__ void copy_kernel(const float* in, float* out, int64_t count) {
   const int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
   if (i < count) {
@@ -142,6 +152,10 @@ void misaligned_vector(Twin twin, float* out) {
 void copy_values(const float* in, float* out, int64_t count) {
   const auto blocks = static_cast<unsigned>((count + kThreads - 1) / kThreads);
   PLUMB_LAUNCH(copy_kernel, (LaunchShape{blocks, kThreads}), nullptr, in, out, count);
+}
+
+void left_by_other_block(float* out) {
+  PLUMB_LAUNCH(left_by_other_block_kernel, (LaunchShape{2, kThreads}), nullptr, out);
 }
 
 void early_async_read(Twin twin, const float* in, float* out) {

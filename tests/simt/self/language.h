@@ -21,6 +21,7 @@ void move_floats(Pattern pattern, const float* in, float* out);
 // 32 threads read shared words i * stride; or a column of a 32 x (32 + padding) tile; or float4s.
 void shared_stride(int stride, float* out);
 void shared_vectors(float* out);
+void shared_halves(float* out);                // 2-byte values, two a word
 void read_twice(const float* in, float* out);  // 32 threads
 
 }  // namespace plumb::simt

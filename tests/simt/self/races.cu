@@ -100,6 +100,17 @@ __global__ void partial_sync(int* out) {
   out[threadIdx.x] = values[threadIdx.x ^ 16];  // <partial.read>
 }
 
+// As before, but both halves have written when either reads: only their clocks tell.
+template <bool kBroken>
+__global__ void partial_sync_late(int* out) {
+  PLUMB_SHARED_ARRAY(int, values, kThreads);
+  values[threadIdx.x] = threadIdx.x;  // <late.write>
+  const unsigned half = threadIdx.x % 32 < 16 ? 0x0000FFFFu : 0xFFFF0000u;
+  __syncwarp(kBroken ? half : 0xFFFFFFFFu);
+  const int zero = __shfl_xor_sync(0xFFFFFFFFu, 0, 1);
+  out[threadIdx.x] = zero + values[threadIdx.x ^ 16];  // <late.read>
+}
+
 __global__ void between_blocks_broken(int* out) {
   out[threadIdx.x] = threadIdx.x;  // <blocks>
 }
@@ -151,6 +162,18 @@ __global__ void float_atomics_sound(float* out) {
   }
 }
 
+// The sum has the same bits in every order, and still it is no kernel to call deterministic.
+__global__ void exact_float_atomics_broken(float* out) {
+  atomicAdd(out, 1.0f);
+}
+
+__global__ void exact_float_atomics_sound(float* out) {
+  const int count = __syncthreads_count(1);
+  if (threadIdx.x == 0) {
+    out[0] = static_cast<float>(count);
+  }
+}
+
 __global__ void order_of_atomics_broken(int* out) {
   PLUMB_SHARED_ARRAY(int, next, 1);
   if (threadIdx.x == 0) {
@@ -177,10 +200,16 @@ PLUMB_TWINS(read_then_write, float)
 PLUMB_TWINS(global_in_block, int)
 PLUMB_TWINS(warp_exchange, int)
 PLUMB_TWINS(float_atomics, float)
+PLUMB_TWINS(exact_float_atomics, float)
 PLUMB_TWINS(order_of_atomics, int)
 
 void partial_warp_sync(Twin twin, int* out) {
   PLUMB_LAUNCH(twin == Twin::broken ? partial_sync<true> : partial_sync<false>,
+               (LaunchShape{1, kThreads}), nullptr, out);
+}
+
+void partial_warp_sync_late(Twin twin, int* out) {
+  PLUMB_LAUNCH(twin == Twin::broken ? partial_sync_late<true> : partial_sync_late<false>,
                (LaunchShape{1, kThreads}), nullptr, out);
 }
 

@@ -38,6 +38,17 @@ TEST(Launch, AFaultEndsItsLaunchAlone) {
   EXPECT_TRUE(sound.clean()) << sound.text();
 }
 
+TEST(Launch, SharedMemoryIsEmptyInEachBlock) {
+  const Outcome outcome = run_one(
+      [] {
+        DeviceBuffer<float> out(128, "out");
+        left_by_other_block(out.data());
+      },
+      {Order::forward});
+  ASSERT_TRUE(outcome.has(DefectKind::uninitialised)) << outcome.text();
+  EXPECT_EQ(outcome.defects.front().at.block, 1u);
+}
+
 TEST(Schedules, ArePermutations) {
   for (const Order order : {Order::forward, Order::reverse, Order::shuffled}) {
     const std::vector<uint32_t> places = permutation({order, 3}, 100, 5);

@@ -81,6 +81,15 @@ TEST(TrafficCounts, BankConflicts) {
   EXPECT_EQ(strided_by(32).ideal_shared_cycles, 34u);
 }
 
+TEST(TrafficCounts, TwoHalvesOfAWordAreOneAccessOfItsBank) {
+  const Outcome outcome = run([&] {
+    DeviceBuffer<float> out(32, "out");
+    shared_halves(out.data());
+  });
+  EXPECT_TRUE(outcome.clean()) << outcome.text();
+  EXPECT_EQ(outcome.traffic().shared_cycles, 2u);
+}
+
 TEST(TrafficCounts, VectorsOfSharedMemoryTakeFourPhases) {
   const Outcome outcome = run([&] {
     DeviceBuffer<float> out(32, "out");

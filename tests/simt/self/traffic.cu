@@ -46,6 +46,13 @@ __global__ void shared_vectors_kernel(float* out) {
   out[threadIdx.x] = values[31 - threadIdx.x].x;
 }
 
+__global__ void shared_halves_kernel(float* out) {
+  PLUMB_SHARED_ARRAY(unsigned short, values, 32);
+  values[threadIdx.x] = threadIdx.x;
+  __syncwarp();
+  out[threadIdx.x] = values[31 - threadIdx.x];
+}
+
 __global__ void read_twice_kernel(const float* in, float* out) {
   const float first = in[threadIdx.x];
   __syncthreads();
@@ -66,6 +73,10 @@ void shared_stride(int stride, float* out) {
 
 void shared_vectors(float* out) {
   PLUMB_LAUNCH(shared_vectors_kernel, (LaunchShape{1, 32}), nullptr, out);
+}
+
+void shared_halves(float* out) {
+  PLUMB_LAUNCH(shared_halves_kernel, (LaunchShape{1, 32}), nullptr, out);
 }
 
 void read_twice(const float* in, float* out) {

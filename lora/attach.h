@@ -18,7 +18,7 @@ Adapter make_adapter(const ModelConfig& config, const LoraOptions& options, uint
 // A deep copy; gradients are not carried.
 Adapter clone(const Adapter& adapter);
 
-// "layers.0.q.a", ... in a fixed order, for optimizers and checkpoints.
+// "layers.0.q.lora_A", ... in a fixed order, for optimizers and checkpoints.
 std::vector<NamedTensor> parameters(const Adapter& adapter);
 
 void set_requires_grad(const Adapter& adapter, bool requires_grad);

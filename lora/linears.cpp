@@ -1,26 +1,69 @@
 #include "lora/linears.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/model/tensor_files.h"
+
 namespace plumb {
-namespace {
 
-constexpr std::array<const char*, kNumLinears> kNames = {
-    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
-
-}  // namespace
-
-std::string module_name(Linear linear) {
-  return kNames[static_cast<int>(linear)];
+std::string module_name(const LinearSite& site) {
+  return site.module.substr(site.module.rfind('.') + 1);
 }
 
-std::string module_path(Linear linear) {
-  const bool in_attention = static_cast<int>(linear) <= static_cast<int>(Linear::o);
-  return (in_attention ? "self_attn." : "mlp.") + module_name(linear);
-}
-
-std::string module_names() {
+std::string module_names(const ModelConfig& config) {
+  std::vector<std::string> names;
+  for (const LinearSite& site : linear_sites(config)) {
+    const std::string name = module_name(site);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
   std::string all;
-  for (const char* name : kNames) all += (all.empty() ? "" : ", ") + std::string(name);
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
   return all;
+}
+
+bool is_target(const LinearSite& site, const std::vector<std::string>& targets) {
+  return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
+    return target == "all-linear" || site.module == target || site.module.ends_with("." + target);
+  });
+}
+
+double lora_scale(const LoraOptions& options) {
+  const auto rank = static_cast<double>(options.rank);
+  return options.alpha / (options.rslora ? std::sqrt(rank) : rank);
+}
+
+void check_adapter_shape(int64_t layer, const LinearSite& site, const LowRank& pair) {
+  const bool fits = pair.a.defined() && pair.b.defined() && pair.a.dim() == 2 &&
+                    pair.b.dim() == 2 && pair.a.size(1) == site.inputs &&
+                    pair.b.size(0) == site.outputs && pair.a.size(0) == pair.b.size(1);
+  if (fits) return;
+  const auto sizes = [](const at::Tensor& tensor) {
+    return tensor.defined() ? shape_text(tensor.sizes()) : std::string("missing");
+  };
+  throw Error("layers." + std::to_string(layer) + "." + site.module +
+              ": this base needs lora_A (R, " + std::to_string(site.inputs) + ") and lora_B (" +
+              std::to_string(site.outputs) + ", R), the adapter holds " + sizes(pair.a) + " and " +
+              sizes(pair.b) + ": it was made for another base");
+}
+
+at::Tensor in_file_order(const LinearSite& site, const at::Tensor& b) {
+  if (site.file_rows.size() == 1) return b;
+  std::vector<at::Tensor> pieces;
+  for (const RowRange& rows : site.file_rows) pieces.push_back(b.narrow(0, rows.begin, rows.count));
+  return at::cat(pieces);
+}
+
+at::Tensor in_memory_order(const LinearSite& site, const at::Tensor& b) {
+  if (site.file_rows.size() == 1) return b;
+  at::Tensor ordered = at::empty_like(b);
+  int64_t row = 0;
+  for (const RowRange& rows : site.file_rows) {
+    ordered.narrow(0, rows.begin, rows.count).copy_(b.narrow(0, row, rows.count));
+    row += rows.count;
+  }
+  return ordered;
 }
 
 }  // namespace plumb

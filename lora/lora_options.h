@@ -21,7 +21,7 @@ struct LoraOptions {
     v("alpha", alpha, "the update counts alpha / rank times", above(0));
     v("dropout", dropout, "share of an adapter's inputs dropped in training", between(0, 0.99));
     v("targets", targets,
-      "all-linear, or some of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj");
+      "all-linear, or some of the model's linears as PEFT names them: q_proj, c_attn, ...");
     v("rslora", rslora, "count alpha / sqrt(rank) times (Kalajdzievski 2023, eq. 4)");
   }
 };

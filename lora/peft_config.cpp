@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/io/json.h"
-#include "lora/linears.h"
 
 namespace plumb {
 namespace {
@@ -22,7 +21,6 @@ void check_unsupported(const Json& json, const std::string& path) {
       {"bias", {nullptr, "none"}},
       {"rank_pattern", {nullptr, Json::object()}},
       {"alpha_pattern", {nullptr, Json::object()}},
-      {"fan_in_fan_out", {nullptr, false}},
       {"lora_bias", {nullptr, false}},
       {"layer_replication", {nullptr}},
       {"trainable_token_indices", {nullptr}},
@@ -89,19 +87,10 @@ PeftConfig read_peft_config(const std::string& folder) {
 
 void write_peft_config(const PeftConfig& config, const std::string& folder) {
   const LoraOptions& options = config.options;
-  Json targets = Json::array();
-  const bool all = options.targets == std::vector<std::string>{"all-linear"};
-  for (const Linear linear : kLinears) {
-    const auto name = module_name(linear);
-    if (all ||
-        std::find(options.targets.begin(), options.targets.end(), name) != options.targets.end()) {
-      targets.push_back(name);
-    }
-  }
   const Json json = {
       {"base_model_name_or_path", config.base_model},
       {"bias", "none"},
-      {"fan_in_fan_out", false},
+      {"fan_in_fan_out", config.fan_in_fan_out},
       {"inference_mode", true},
       {"init_lora_weights", true},
       {"lora_alpha", options.alpha},
@@ -109,7 +98,7 @@ void write_peft_config(const PeftConfig& config, const std::string& folder) {
       {"modules_to_save", config.has_score ? Json::array({"score"}) : Json()},
       {"peft_type", "LORA"},
       {"r", options.rank},
-      {"target_modules", targets},
+      {"target_modules", options.targets},
       {"task_type", config.has_score ? "SEQ_CLS" : "CAUSAL_LM"},
       {"use_dora", false},
       {"use_rslora", options.rslora},

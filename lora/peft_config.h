@@ -11,6 +11,8 @@ struct PeftConfig {
   LoraOptions options;
   std::string base_model;
   bool has_score = false;  // task SEQ_CLS with modules_to_save ["score"]
+  // The base's weights are (I, O), as GPT-2's Conv1D. Said for PEFT, which looks for itself too.
+  bool fan_in_fan_out = false;
 };
 
 // Refuses, by key and value, what would change the mathematics: another peft_type, DoRA, trained

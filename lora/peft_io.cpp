@@ -1,9 +1,10 @@
 #include "lora/peft_io.h"
 
-#include <map>
+#include <algorithm>
 #include <set>
 
 #include "core/error.h"
+#include "core/io/family.h"
 #include "core/io/files.h"
 #include "core/io/safetensors.h"
 #include "core/model/tensor_files.h"
@@ -20,15 +21,29 @@ std::string weights_path(const std::string& folder) {
   return folder + "/adapter_model.safetensors";
 }
 
-std::string tensor_name(int64_t layer, Linear linear, const char* which) {
-  return kPrefix + "model.layers." + std::to_string(layer) + "." + module_path(linear) + "." +
-         which + ".weight";
+// "base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight"
+std::string tensor_name(const ModelConfig& config, int64_t layer, const LinearSite& site,
+                        const char* which) {
+  return kPrefix + std::string(family_of(config).names(config).layers) + std::to_string(layer) +
+         "." + site.module + "." + which + ".weight";
 }
 
 at::Tensor read_f32(const SafetensorsFile& file, const TensorEntry& entry) {
   auto tensor = at::empty(entry.shape, at::kFloat);
   read_f32_into(file, entry, tensor);
   return tensor;
+}
+
+LowRank read_pair(const SafetensorsFile& file, const TensorEntry* a, const TensorEntry* b,
+                  int64_t layer, const LinearSite& site) {
+  if (a == nullptr && b == nullptr) return {};
+  LowRank pair{a ? read_f32(file, *a) : at::Tensor(), b ? read_f32(file, *b) : at::Tensor()};
+  try {
+    check_adapter_shape(layer, site, pair);
+  } catch (const Error& error) {
+    throw Error(file.path() + ": " + error.what());
+  }
+  return {pair.a, in_memory_order(site, pair.b)};
 }
 
 at::Tensor read_score(const SafetensorsFile& file, int64_t C) {
@@ -63,6 +78,30 @@ void check_values(const PeftAdapter& peft, const std::string& folder, UntrainedA
   }
 }
 
+bool touches(const Adapter& adapter, const LinearSite& site) {
+  return std::any_of(adapter.layers.begin(), adapter.layers.end(), [&](const auto& layer) {
+    return layer[static_cast<int>(site.linear)].defined();
+  });
+}
+
+// target_modules for PEFT, which matches ends of names: the last part of a name where all sites
+// that share it are touched, the name within a layer otherwise (GPT-2's mlp.c_proj alone).
+std::vector<std::string> targets_of(const Adapter& adapter, const std::vector<LinearSite>& sites) {
+  std::vector<std::string> targets;
+  for (const LinearSite& site : sites) {
+    if (!touches(adapter, site)) continue;
+    const std::string name = module_name(site);
+    const bool is_whole = std::all_of(sites.begin(), sites.end(), [&](const LinearSite& other) {
+      return module_name(other) != name || touches(adapter, other);
+    });
+    const std::string target = is_whole ? name : site.module;
+    if (std::find(targets.begin(), targets.end(), target) == targets.end()) {
+      targets.push_back(target);
+    }
+  }
+  return targets;
+}
+
 }  // namespace
 
 bool is_adapter_folder(const std::string& folder) {
@@ -80,23 +119,14 @@ PeftAdapter load_peft(const std::string& folder, const ModelConfig& config) {
   peft.adapter.layers.resize(config.num_hidden_layers);
 
   std::set<std::string> known = {kScore};
-  bool any = false;
+  const std::vector<LinearSite> sites = linear_sites(config);
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    for (const Linear linear : kLinears) {
-      const auto a_name = tensor_name(layer, linear, "lora_A");
-      const auto b_name = tensor_name(layer, linear, "lora_B");
+    for (const LinearSite& site : sites) {
+      const auto a_name = tensor_name(config, layer, site, "lora_A");
+      const auto b_name = tensor_name(config, layer, site, "lora_B");
       known.insert({a_name, b_name});
-      const auto* a = file.find(a_name);
-      const auto* b = file.find(b_name);
-      if (a == nullptr && b == nullptr) continue;
-      LowRank pair{a ? read_f32(file, *a) : at::Tensor(), b ? read_f32(file, *b) : at::Tensor()};
-      try {
-        check_adapter_shape(config, layer, linear, pair);
-      } catch (const Error& error) {
-        throw Error(file.path() + ": " + error.what());
-      }
-      peft.adapter.layers[layer][static_cast<int>(linear)] = pair;
-      any = true;
+      peft.adapter.layers[layer][static_cast<int>(site.linear)] =
+          read_pair(file, file.find(a_name), file.find(b_name), layer, site);
     }
   }
   for (const auto& entry : file.entries()) {
@@ -106,7 +136,9 @@ PeftAdapter load_peft(const std::string& folder, const ModelConfig& config) {
                   "): the adapter was made for another one");
     }
   }
-  if (!any) throw Error(file.path() + ": holds no lora_A or lora_B");
+  if (parameters(peft.adapter).empty()) {
+    throw Error(file.path() + ": holds no lora_A or lora_B");
+  }
   if (peft_config.has_score) peft.score = read_score(file, config.hidden_size);
   return peft;
 }
@@ -116,17 +148,22 @@ void save_peft(const PeftAdapter& peft, const ModelConfig& config, const std::st
   check_values(peft, folder, untrained);
   files::create_directories(folder);
   std::vector<TensorSource> tensors;
+  const std::vector<LinearSite> sites = linear_sites(config);
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    for (const Linear linear : kLinears) {
-      const LowRank& pair = peft.adapter.at(layer, linear);
+    for (const LinearSite& site : sites) {
+      const LowRank& pair = peft.adapter.at(layer, site.linear);
       if (!pair.defined()) continue;
-      tensors.push_back(tensor_source({tensor_name(layer, linear, "lora_A"), pair.a}));
-      tensors.push_back(tensor_source({tensor_name(layer, linear, "lora_B"), pair.b}));
+      tensors.push_back(tensor_source({tensor_name(config, layer, site, "lora_A"), pair.a}));
+      tensors.push_back(tensor_source(
+          {tensor_name(config, layer, site, "lora_B"), in_file_order(site, pair.b.detach())}));
     }
   }
   if (peft.score.defined()) tensors.push_back(tensor_source({kScore, peft.score}));
   write_safetensors(weights_path(folder), tensors, {{"format", "pt"}});
-  write_peft_config({peft.options, peft.base_model, peft.score.defined()}, folder);
+  PeftConfig written{peft.options, peft.base_model, peft.score.defined()};
+  written.options.targets = targets_of(peft.adapter, sites);
+  written.fan_in_fan_out = family_of(config).names(config).weight_order == WeightOrder::in_out;
+  write_peft_config(written, folder);
 }
 
 }  // namespace plumb

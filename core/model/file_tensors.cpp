@@ -1,73 +1,151 @@
 #include "core/model/file_tensors.h"
 
+#include <utility>
+
+#include "core/io/family.h"
+#include "core/io/linear_sites.h"
+
 namespace plumb {
 namespace {
 
-struct Part {
-  const char* name;
-  int64_t rows;
-};
-
-// Slices of one fused tensor along its first dimension.
-void add_parts(std::vector<FileTensor>& all, const std::string& prefix, const at::Tensor& fused,
-               std::initializer_list<Part> parts, const char* suffix) {
-  int64_t row = 0;
-  for (const Part& part : parts) {
-    all.push_back({prefix + part.name + suffix, fused.narrow(0, row, part.rows)});
-    row += part.rows;
+// Files' row order and orientation of one linear's weight, (O, I) in memory, or bias, (O).
+FileTensor linear_tensor(std::string name, const LinearSite& site, const at::Tensor& product,
+                         WeightOrder order) {
+  FileTensor tensor{std::move(name), product.dim() == 1 ? WeightKind::bias : WeightKind::linear};
+  tensor.shape = {site.outputs};
+  if (product.dim() == 2) tensor.shape.push_back(site.inputs);
+  for (const RowRange& rows : site.file_rows) {
+    tensor.pieces.push_back(product.narrow(0, site.row + rows.begin, rows.count));
   }
+  tensor.adds_to_residual =
+      product.dim() == 2 && (site.linear == Linear::o || site.linear == Linear::down);
+  if (product.dim() == 2 && order == WeightOrder::in_out) {
+    TORCH_INTERNAL_ASSERT(tensor.pieces.size() == 1);
+    tensor.pieces[0] = tensor.pieces[0].t();
+    std::swap(tensor.shape[0], tensor.shape[1]);
+  }
+  return tensor;
 }
 
-void add_layer(std::vector<FileTensor>& all, const LayerWeights& layer, const ModelConfig& config,
-               int64_t index) {
-  const std::string prefix = "model.layers." + std::to_string(index) + ".";
-  const int64_t q = config.num_attention_heads * config.head_dim;
-  const int64_t kv = config.num_key_value_heads * config.head_dim;
-  const auto qkv = {Part{"self_attn.q_proj", q}, Part{"self_attn.k_proj", kv},
-                    Part{"self_attn.v_proj", kv}};
-  all.push_back({prefix + "input_layernorm.weight", layer.input_norm});
-  add_parts(all, prefix, layer.qkv, qkv, ".weight");
-  if (layer.qkv_bias.defined()) {
-    add_parts(all, prefix, layer.qkv_bias, qkv, ".bias");
+FileTensor dense(std::string name, WeightKind kind, const at::Tensor& tensor) {
+  return {std::move(name), kind, tensor.sizes().vec(), {tensor}};
+}
+
+void add_norm(std::vector<FileTensor>& all, const std::string& name, const NormWeights& norm) {
+  all.push_back(dense(name + ".weight", WeightKind::norm, norm.weight));
+  if (norm.bias.defined()) all.push_back(dense(name + ".bias", WeightKind::bias, norm.bias));
+}
+
+const NormWeights& norm_at(const LayerWeights& layer, NormSite site) {
+  switch (site) {
+    case NormSite::attention:
+      return layer.attention_norm;
+    case NormSite::mlp:
+      return layer.mlp_norm;
+    case NormSite::after_attention:
+      return layer.after_attention_norm;
+    case NormSite::after_mlp:
+      return layer.after_mlp_norm;
+    case NormSite::q:
+      return layer.q_norm;
+    case NormSite::k:
+      break;
   }
-  all.push_back({prefix + "self_attn.o_proj.weight", layer.o});
-  all.push_back({prefix + "post_attention_layernorm.weight", layer.post_norm});
-  add_parts(all, prefix, layer.gate_up,
-            {Part{"mlp.gate_proj", config.intermediate_size},
-             Part{"mlp.up_proj", config.intermediate_size}},
-            ".weight");
-  all.push_back({prefix + "mlp.down_proj.weight", layer.down});
+  return layer.k_norm;
+}
+
+NormWeights allocate_norm(const ModelConfig& config, int64_t width, at::TensorOptions options) {
+  const bool has_bias = config.norm == Norm::layer;
+  return {at::empty({width}, options), has_bias ? at::empty({width}, options) : at::Tensor()};
+}
+
+ProductWeights allocate_product(int64_t outputs, int64_t inputs, bool has_bias,
+                                at::TensorOptions options) {
+  return {at::empty({outputs, inputs}, options),
+          has_bias ? at::empty({outputs}, options) : at::Tensor()};
+}
+
+LayerWeights allocate_layer(const ModelConfig& config, at::TensorOptions options) {
+  const int64_t C = config.hidden_size, F = config.intermediate_size, D = config.head_dim;
+  const int64_t q = config.num_attention_heads * D, kv = config.num_key_value_heads * D;
+  LayerWeights layer;
+  layer.attention_norm = allocate_norm(config, C, options);
+  layer.qkv = allocate_product(q + 2 * kv, C, config.has_qkv_bias, options);
+  layer.o = allocate_product(C, q, config.has_o_bias, options);
+  if (config.block_order != BlockOrder::parallel_shared_norm) {
+    layer.mlp_norm = allocate_norm(config, C, options);
+  }
+  layer.gate_up = allocate_product(config.is_gated ? 2 * F : F, C, config.has_mlp_bias, options);
+  layer.down = allocate_product(C, F, config.has_mlp_bias, options);
+  if (config.has_post_norms) {
+    layer.after_attention_norm = allocate_norm(config, C, options);
+    layer.after_mlp_norm = allocate_norm(config, C, options);
+  }
+  if (config.has_qk_norm) {
+    layer.q_norm.weight = at::empty({D}, options);
+    layer.k_norm.weight = at::empty({D}, options);
+  }
+  return layer;
 }
 
 }  // namespace
 
+at::Tensor FileTensor::whole() const {
+  return pieces.size() == 1 ? pieces[0] : at::cat(pieces);
+}
+
+void FileTensor::assign(const at::Tensor& values) const {
+  int64_t row = 0;
+  for (const at::Tensor& piece : pieces) {
+    piece.copy_(values.narrow(0, row, piece.size(0)));
+    row += piece.size(0);
+  }
+}
+
 DecoderWeights allocate_weights(const ModelConfig& config, at::Device device) {
   const auto f32 = at::TensorOptions().dtype(at::kFloat).device(device);
-  const int64_t width = config.hidden_size, inner = config.intermediate_size;
-  const int64_t heads_width = config.num_attention_heads * config.head_dim;
-  const int64_t qkv_width = heads_width + 2 * config.num_key_value_heads * config.head_dim;
   DecoderWeights weights;
-  weights.embed_tokens = at::empty({config.vocab_size, width}, f32);
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    weights.layers.push_back({at::empty({width}, f32), at::empty({qkv_width, width}, f32),
-                              config.attention_bias ? at::empty({qkv_width}, f32) : at::Tensor(),
-                              at::empty({width, heads_width}, f32), at::empty({width}, f32),
-                              at::empty({2 * inner, width}, f32), at::empty({width, inner}, f32)});
+  weights.embed_tokens = at::empty({config.vocab_size, config.hidden_size}, f32);
+  if (config.positions == Positions::learned) {
+    weights.embed_positions = at::empty({config.max_position_embeddings, config.hidden_size}, f32);
   }
-  weights.final_norm = at::empty({width}, f32);
-  weights.lm_head = config.tie_word_embeddings ? weights.embed_tokens
-                                               : at::empty({config.vocab_size, width}, f32);
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    weights.layers.push_back(allocate_layer(config, f32));
+  }
+  weights.final_norm = allocate_norm(config, config.hidden_size, f32);
+  weights.lm_head = config.tie_word_embeddings
+                        ? weights.embed_tokens
+                        : at::empty({config.vocab_size, config.hidden_size}, f32);
   return weights;
 }
 
 std::vector<FileTensor> file_tensors(const DecoderWeights& weights, const ModelConfig& config) {
-  std::vector<FileTensor> all{{"model.embed_tokens.weight", weights.embed_tokens}};
-  for (std::size_t layer = 0; layer < weights.layers.size(); ++layer) {
-    add_layer(all, weights.layers[layer], config, static_cast<int64_t>(layer));
+  const TensorNames names = family_of(config).names(config);
+  const std::vector<LinearSite> sites = linear_sites(config);
+  std::vector<FileTensor> all;
+  all.push_back(
+      dense(std::string(names.embed_tokens), WeightKind::embedding, weights.embed_tokens));
+  if (weights.embed_positions.defined()) {
+    all.push_back(
+        dense(std::string(names.embed_positions), WeightKind::embedding, weights.embed_positions));
   }
-  all.push_back({"model.norm.weight", weights.final_norm});
+  for (std::size_t index = 0; index < weights.layers.size(); ++index) {
+    const LayerWeights& layer = weights.layers[index];
+    const std::string prefix = std::string(names.layers) + std::to_string(index) + ".";
+    for (const LinearSite& site : sites) {
+      const ProductWeights& product = layer.product(site.product);
+      const std::string name = prefix + site.module;
+      all.push_back(linear_tensor(name + ".weight", site, product.weight, names.weight_order));
+      if (!product.bias.defined()) continue;
+      all.push_back(linear_tensor(name + ".bias", site, product.bias, names.weight_order));
+    }
+    for (const NormName& norm : names.norms) {
+      add_norm(all, prefix + std::string(norm.module), norm_at(layer, norm.site));
+    }
+  }
+  add_norm(all, std::string(names.final_norm), weights.final_norm);
   if (!weights.lm_head.is_same(weights.embed_tokens)) {
-    all.push_back({"lm_head.weight", weights.lm_head});
+    all.push_back(dense(std::string(names.lm_head), WeightKind::embedding, weights.lm_head));
   }
   return all;
 }

@@ -34,8 +34,9 @@ void fill_pair(float* out, int64_t count, uint32_t first, uint32_t second, doubl
 // Elements 4 i to 4 i + 3 come from Philox block i of the tensor.
 void fill_normal(const FileTensor& tensor, uint64_t seed, double deviation) {
   const uint64_t id = id_of(tensor.name);
-  const int64_t count = tensor.view.numel();
-  float* out = tensor.view.mutable_data_ptr<float>();
+  const at::Tensor values = at::empty(tensor.shape, at::kFloat);
+  const int64_t count = values.numel();
+  float* out = values.mutable_data_ptr<float>();
   at::parallel_for(0, (count + 3) / 4, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       const auto words = random_words(seed, Stream::weights, id, block);
@@ -46,10 +47,25 @@ void fill_normal(const FileTensor& tensor, uint64_t seed, double deviation) {
       }
     }
   });
+  tensor.assign(values);
 }
 
-bool adds_to_residual(const std::string& name) {
-  return name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+void fill(const FileTensor& tensor, const ModelConfig& config, uint64_t seed) {
+  const double residual_scale =
+      tensor.adds_to_residual ? 1.0 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers))
+                              : 1.0;
+  switch (tensor.kind) {
+    case WeightKind::norm:
+      tensor.pieces[0].fill_(config.norm == Norm::rms_one_plus ? 0.0 : 1.0);
+      break;
+    case WeightKind::bias:
+      for (const at::Tensor& piece : tensor.pieces) piece.zero_();
+      break;
+    case WeightKind::embedding:
+    case WeightKind::linear:
+      fill_normal(tensor, seed, config.initializer_range * residual_scale);
+      break;
+  }
 }
 
 }  // namespace
@@ -59,18 +75,8 @@ Decoder create_decoder(const ModelConfig& config, uint64_t seed) {
   Decoder decoder;
   decoder.config = config;
   decoder.weights = allocate_weights(config);
-  const double residual_scale =
-      1.0 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
   for (const FileTensor& tensor : file_tensors(decoder.weights, config)) {
-    if (tensor.name.ends_with("norm.weight")) {
-      tensor.view.fill_(1.0);
-    } else if (tensor.name.ends_with(".bias")) {
-      tensor.view.zero_();
-    } else {
-      fill_normal(
-          tensor, seed,
-          config.initializer_range * (adds_to_residual(tensor.name) ? residual_scale : 1.0));
-    }
+    fill(tensor, config, seed);
   }
   return decoder;
 }

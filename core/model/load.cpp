@@ -1,108 +1,133 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <cstring>
 #include <set>
-#include <sstream>
 
 #include "core/error.h"
+#include "core/io/family.h"
 #include "core/io/model_files.h"
+#include "core/log.h"
 #include "core/model/decoder.h"
 #include "core/model/file_tensors.h"
+#include "core/model/tensor_files.h"
 
 namespace plumb {
 namespace {
 
-constexpr const char* kHeadName = "lm_head.weight";
 constexpr const char* kScoreName = "score.weight";  // of a reward model, read by load_score
 
-std::string shape_text(at::IntArrayRef shape) {
-  std::ostringstream text;
-  text << shape;
-  return text.str();
-}
+// The folder's tensors under the family's names.
+class FamilyFiles {
+ public:
+  FamilyFiles(const std::string& folder, const ModelConfig& config)
+      : files_(ShardedModelFiles::open(folder)), names_(family_of(config).names(config)) {}
 
-// 16-bit values in the upper half of a f32 buffer become f32 over the whole of it. Front to back, a
-// value is read before the place it stands in is written, so no second buffer is needed.
-template <class Half>
-void widen_in_place(float* values, int64_t count) {
-  const auto* bytes = reinterpret_cast<const char*>(values) + count * sizeof(Half);
-  for (int64_t i = 0; i < count; ++i) {
-    Half half;
-    std::memcpy(&half, bytes + i * sizeof(Half), sizeof(Half));
-    values[i] = static_cast<float>(half);
+  const std::string& folder() const { return files_.folder(); }
+
+  std::optional<ShardedModelFiles::Tensor> find(std::string_view name) const {
+    auto found = files_.find(std::string(name));
+    if (!found && !names_.base.empty() && name.starts_with(names_.base)) {
+      found = files_.find(std::string(name.substr(names_.base.size())));
+    }
+    return found;
   }
-}
 
-void read_as_f32(const ShardedModelFiles::Tensor& found, const at::Tensor& destination) {
-  float* values = destination.mutable_data_ptr<float>();
-  const int64_t count = destination.numel();
-  char* upper_half = reinterpret_cast<char*>(values) + count * 2;
-  switch (found.entry->dtype) {
-    case Dtype::f32:
-      return found.file->read(*found.entry, values);
-    case Dtype::bf16:
-      found.file->read(*found.entry, upper_half);
-      return widen_in_place<c10::BFloat16>(values, count);
-    case Dtype::f16:
-      found.file->read(*found.entry, upper_half);
-      return widen_in_place<c10::Half>(values, count);
-    default:
-      throw Error(found.file->path() + ": tensor " + found.entry->name + " is " +
-                  std::string(dtype_name(found.entry->dtype)) +
-                  "; weights are read from F32, BF16 or F16. Save the model again in one of them");
+  ShardedModelFiles::Tensor find_shaped(const std::string& name, at::IntArrayRef shape) const {
+    const auto found = find(name);
+    if (!found) {
+      throw Error(folder() + ": tensor " + name + " is missing; config.json asks for " +
+                  shape_text(shape));
+    }
+    if (shape != at::IntArrayRef(found->entry->shape)) {
+      throw Error(found->file->path() + ": tensor " + name + " has shape " +
+                  shape_text(found->entry->shape) + ", config.json asks for " + shape_text(shape));
+    }
+    return *found;
   }
-}
 
-ShardedModelFiles::Tensor find_tensor(const ShardedModelFiles& files, const FileTensor& wanted) {
-  const auto found = files.find(wanted.name);
-  if (!found) {
-    throw Error(files.folder() + ": tensor " + wanted.name + " is missing; config.json asks for " +
-                shape_text(wanted.view.sizes()));
-  }
-  if (wanted.view.sizes() != at::IntArrayRef(found->entry->shape)) {
-    throw Error(found->file->path() + ": tensor " + wanted.name + " has shape " +
-                shape_text(found->entry->shape) + ", config.json asks for " +
-                shape_text(wanted.view.sizes()));
-  }
-  return *found;
-}
-
-void load_tensor(const ShardedModelFiles& files, const FileTensor& wanted) {
-  read_as_f32(find_tensor(files, wanted), wanted.view);
-}
-
-// Rotary frequencies were saved by transformers before 4.32; they follow from the config.
-bool is_derived(const std::string& name) {
-  return name.ends_with(".rotary_emb.inv_freq");
-}
-
-// Before memory is taken for what config.json claims.
-void check_names_and_shapes(const ShardedModelFiles& files, const ModelConfig& config) {
-  std::set<std::string> known{kHeadName, kScoreName};
-  for (const FileTensor& tensor : file_tensors(allocate_weights(config, at::kMeta), config)) {
-    find_tensor(files, tensor);
-    known.insert(tensor.name);
-  }
-  for (const std::string& name : files.names()) {
-    if (!known.contains(name) && !is_derived(name)) {
-      throw Error(files.folder() + ": unexpected tensor " + name + " of shape " +
-                  shape_text(files.find(name)->entry->shape) +
-                  "; config.json describes a model without it");
+  void load(const FileTensor& wanted) const {
+    const auto found = find_shaped(wanted.name, wanted.shape);
+    int64_t first = 0;
+    for (const at::Tensor& piece : wanted.pieces) {
+      read_f32_into(*found.file, *found.entry, piece, first);
+      first += piece.numel();
     }
   }
+
+  bool has_embedding() const { return find(names_.embed_tokens).has_value(); }
+  bool has_head() const { return find(names_.lm_head).has_value(); }
+  bool has_score() const { return find(kScoreName).has_value(); }
+
+  // Before memory is taken for what config.json claims.
+  void check(const ModelConfig& config) const;
+  // The embedding and the head hold the same values.
+  bool head_is_embedding(const ModelConfig& config) const;
+
+  const TensorNames& names() const { return names_; }
+
+ private:
+  bool is_buffer(std::string_view name) const {
+    for (const std::string_view end : names_.buffers) {
+      if (name.ends_with(end)) return true;
+    }
+    return false;
+  }
+
+  ShardedModelFiles files_;
+  TensorNames names_;
+};
+
+void FamilyFiles::check(const ModelConfig& config) const {
+  std::set<const TensorEntry*> known;
+  for (const FileTensor& tensor : file_tensors(allocate_weights(config, at::kMeta), config)) {
+    const bool is_tied_embedding = config.tie_word_embeddings && tensor.name == names_.embed_tokens;
+    if (is_tied_embedding && !has_embedding() && has_head()) continue;
+    known.insert(find_shaped(tensor.name, tensor.shape).entry);
+  }
+  for (const std::string_view name : {names_.lm_head, std::string_view(kScoreName)}) {
+    if (const auto found = find(name)) known.insert(found->entry);
+  }
+  for (const std::string& name : files_.names()) {
+    const TensorEntry* entry = files_.find(name)->entry;
+    if (known.contains(entry) || is_buffer(name)) continue;
+    throw Error(folder() + ": unexpected tensor " + name + " of shape " + shape_text(entry->shape) +
+                "; config.json describes a model without it");
+  }
 }
 
-// The config says tied, the files hold a head all the same: some exporters write both.
-void check_tied_head(const ShardedModelFiles& files, const DecoderWeights& weights) {
-  const at::Tensor head = at::empty_like(weights.embed_tokens);
-  load_tensor(files, {kHeadName, head});
-  if (!head.equal(weights.embed_tokens)) {
-    throw Error(files.folder() +
-                ": config.json ties lm_head to the embedding, but lm_head.weight differs from "
-                "model.embed_tokens.weight. If the head is its own, set tie_word_embeddings to "
-                "false");
+bool FamilyFiles::head_is_embedding(const ModelConfig& config) const {
+  const std::vector<int64_t> shape = {config.vocab_size, config.hidden_size};
+  const auto head = find_shaped(std::string(names_.lm_head), shape);
+  const auto embedding = find_shaped(std::string(names_.embed_tokens), shape);
+  constexpr int64_t kRowsAtOnce = 1024;
+  for (int64_t row = 0; row < shape[0]; row += kRowsAtOnce) {
+    const int64_t rows = std::min(kRowsAtOnce, shape[0] - row);
+    const at::Tensor one = at::empty({rows, shape[1]}, at::kFloat), other = at::empty_like(one);
+    read_f32_into(*head.file, *head.entry, one, row * shape[1]);
+    read_f32_into(*embedding.file, *embedding.entry, other, row * shape[1]);
+    if (!one.equal(other)) return false;
   }
+  return true;
+}
+
+// Whether the head is the embedding: the flag says so, but the files know better. As transformers
+// 5.23 (tie_weights), but for files without a head that should have one, where it draws a new one.
+bool is_tied(const FamilyFiles& files, const ModelConfig& config) {
+  const std::string head(files.names().lm_head);
+  if (!files.has_head()) {
+    // Nothing reads a sequence classifier's lm_head.
+    if (!config.tie_word_embeddings && !files.has_score()) {
+      log::warning(files.folder() + ": holds no " + head +
+                   ", though config.json has tie_word_embeddings false: the embedding serves as "
+                   "the head");
+    }
+    return true;
+  }
+  if (!config.tie_word_embeddings) return false;
+  if (!files.has_embedding() || files.head_is_embedding(config)) return true;
+  log::warning(files.folder() + ": " + head + " differs from " +
+               std::string(files.names().embed_tokens) +
+               ", though config.json ties them: they are taken as two");
+  return false;
 }
 
 }  // namespace
@@ -110,29 +135,27 @@ void check_tied_head(const ShardedModelFiles& files, const DecoderWeights& weigh
 Decoder load_decoder(const std::string& folder) {
   Decoder decoder;
   decoder.config = read_model_config(folder);
-  const ShardedModelFiles files = ShardedModelFiles::open(folder);
-  // A sequence classifier has a score where others have logits; nothing reads its lm_head.
-  if (files.find(kScoreName) && !files.find(kHeadName)) {
-    decoder.config.tie_word_embeddings = true;
-  }
-  check_names_and_shapes(files, decoder.config);
+  decoder.generation = read_generation_config(folder);
+  const FamilyFiles files(folder, decoder.config);
+  decoder.config.tie_word_embeddings = is_tied(files, decoder.config);
+  files.check(decoder.config);
   decoder.weights = allocate_weights(decoder.config);
-  for (const FileTensor& tensor : file_tensors(decoder.weights, decoder.config)) {
-    load_tensor(files, tensor);
-  }
-  if (decoder.config.tie_word_embeddings && files.find(kHeadName)) {
-    check_tied_head(files, decoder.weights);
+  for (FileTensor& tensor : file_tensors(decoder.weights, decoder.config)) {
+    // A tied pair may be saved under the head's name alone.
+    if (tensor.name == files.names().embed_tokens && !files.has_embedding()) {
+      tensor.name = files.names().lm_head;
+    }
+    files.load(tensor);
   }
   return decoder;
 }
 
 at::Tensor load_score(const std::string& folder) {
-  const ShardedModelFiles files = ShardedModelFiles::open(folder);
-  if (!files.find(kScoreName)) {
-    return {};
-  }
-  at::Tensor score = at::empty({1, read_model_config(folder).hidden_size}, at::kFloat);
-  load_tensor(files, {kScoreName, score});
+  const ModelConfig config = read_model_config(folder);
+  const FamilyFiles files(folder, config);
+  if (!files.has_score()) return {};
+  const at::Tensor score = at::empty({1, config.hidden_size}, at::kFloat);
+  files.load({kScoreName, WeightKind::linear, score.sizes().vec(), {score}});
   return score;
 }
 

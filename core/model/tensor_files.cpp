@@ -1,6 +1,7 @@
 #include "core/model/tensor_files.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "core/error.h"
@@ -81,6 +82,53 @@ std::string_view bytes_of(const at::Tensor& contiguous) {
           static_cast<size_t>(contiguous.nbytes())};
 }
 
+// Calls visit(first, slice) for slices of `tensor` along its first dimension, `first` elements in,
+// each of about kPieceElements, together the whole of it in row-major order.
+template <class Visit>
+void for_each_slice(const at::Tensor& tensor, const Visit& visit) {
+  if (tensor.dim() == 0) return visit(int64_t{0}, tensor);
+  const at::Tensor rows = tensor.is_contiguous() ? tensor.view(-1) : tensor;
+  if (rows.numel() == 0) return;
+  const int64_t row_size = rows.numel() / rows.size(0);
+  const int64_t rows_at_once = std::max<int64_t>(1, kPieceElements / row_size);
+  for (int64_t row = 0; row < rows.size(0); row += rows_at_once) {
+    const int64_t count = std::min(rows_at_once, rows.size(0) - row);
+    visit(row * row_size, rows.narrow(0, row, count));
+  }
+}
+
+// `count` elements of the file's tensor from `first` on.
+void read_elements(const SafetensorsFile& file, const TensorEntry& entry, int64_t first,
+                   int64_t count, void* destination) {
+  const auto size = static_cast<uint64_t>(dtype_size(entry.dtype));
+  TensorEntry part = entry;
+  part.begin = entry.begin + static_cast<uint64_t>(first) * size;
+  part.end = part.begin + static_cast<uint64_t>(count) * size;
+  file.read(part, destination);
+}
+
+// 16-bit values in the upper half of a f32 buffer become f32 over the whole of it. Front to back, a
+// value is read before the place it stands in is written, so no second buffer is needed.
+template <class Half>
+void widen_in_place(float* values, int64_t count) {
+  const auto* bytes = reinterpret_cast<const char*>(values) + count * sizeof(Half);
+  for (int64_t i = 0; i < count; ++i) {
+    Half half;
+    std::memcpy(&half, bytes + i * sizeof(Half), sizeof(Half));
+    values[i] = static_cast<float>(half);
+  }
+}
+
+void read_dense(const SafetensorsFile& file, const TensorEntry& entry, at::ScalarType type,
+                const at::Tensor& destination, int64_t first) {
+  float* values = destination.mutable_data_ptr<float>();
+  const int64_t count = destination.numel();
+  if (type == at::kFloat) return read_elements(file, entry, first, count, values);
+  read_elements(file, entry, first, count, reinterpret_cast<char*>(values) + count * 2);
+  if (type == at::kBFloat16) return widen_in_place<c10::BFloat16>(values, count);
+  widen_in_place<c10::Half>(values, count);
+}
+
 }  // namespace
 
 at::Tensor read_tensor(const SafetensorsFile& file, const TensorEntry& entry) {
@@ -90,44 +138,39 @@ at::Tensor read_tensor(const SafetensorsFile& file, const TensorEntry& entry) {
 }
 
 void read_f32_into(const SafetensorsFile& file, const TensorEntry& entry,
-                   const at::Tensor& destination) {
+                   const at::Tensor& destination, int64_t first) {
   const auto type = scalar_type(entry.dtype, entry.name);
   if (!at::isFloatingType(type)) {
-    throw Error(file.path() + ": tensor " + entry.name +
-                ": weights must be F64, F32, BF16 or F16, got " +
-                std::string(dtype_name(entry.dtype)));
+    throw Error(file.path() + ": tensor " + entry.name + " is " +
+                std::string(dtype_name(entry.dtype)) +
+                "; weights are read from F64, F32, BF16 or F16. Save it again in one of them");
   }
-  if (type == at::kFloat) {
-    file.read(entry, destination.mutable_data_ptr());
-    return;
+  if (destination.is_contiguous() && type != at::kDouble) {
+    return read_dense(file, entry, type, destination, first);
   }
-  // The file's bytes piece by piece, so that a model never stands in memory twice.
-  const auto flat = destination.view(-1);
-  const auto element = static_cast<uint64_t>(at::elementSize(type));
-  for (int64_t at = 0; at < flat.numel(); at += kPieceElements) {
-    const int64_t count = std::min(kPieceElements, flat.numel() - at);
-    auto piece = at::empty({count}, at::TensorOptions(type));
-    TensorEntry part = entry;
-    part.begin = entry.begin + static_cast<uint64_t>(at) * element;
-    part.end = part.begin + static_cast<uint64_t>(count) * element;
-    file.read(part, piece.mutable_data_ptr());
-    flat.narrow(0, at, count).copy_(piece);
-  }
+  for_each_slice(destination, [&](int64_t begin, const at::Tensor& slice) {
+    const at::Tensor read = at::empty(slice.sizes(), at::TensorOptions(type));
+    read_elements(file, entry, first + begin, read.numel(), read.mutable_data_ptr());
+    slice.copy_(read);
+  });
 }
 
 TensorSource tensor_source(const NamedTensor& named, SaveDtype dtype) {
-  const auto tensor = named.tensor.detach().contiguous();
-  const auto type = stored_type(tensor, dtype);
+  return tensor_source(named.name, named.tensor.sizes().vec(), {named.tensor}, dtype);
+}
+
+TensorSource tensor_source(const std::string& name, const std::vector<int64_t>& shape,
+                           const std::vector<at::Tensor>& pieces, SaveDtype dtype) {
+  const auto type = stored_type(pieces.at(0), dtype);
   TensorSource source;
-  source.name = named.name;
-  source.dtype = file_dtype(type, named.name);
-  source.shape = tensor.sizes().vec();
-  source.write = [tensor, type](const files::Sink& sink) {
-    if (type == tensor.scalar_type()) return sink(bytes_of(tensor));
-    const auto flat = tensor.view(-1);
-    for (int64_t at = 0; at < flat.numel(); at += kPieceElements) {
-      const int64_t count = std::min(kPieceElements, flat.numel() - at);
-      sink(bytes_of(flat.narrow(0, at, count).to(type)));
+  source.name = name;
+  source.dtype = file_dtype(type, name);
+  source.shape = shape;
+  source.write = [pieces, type](const files::Sink& sink) {
+    for (const at::Tensor& piece : pieces) {
+      for_each_slice(piece.detach(), [&](int64_t, const at::Tensor& slice) {
+        sink(bytes_of(slice.to(type).contiguous()));
+      });
     }
   };
   return source;

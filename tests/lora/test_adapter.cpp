@@ -142,7 +142,7 @@ TEST_F(PeftFiles, NonFiniteIsNotWritten) {
   PeftAdapter peft{trained_adapter({}), {}, "base", {}};
   peft.adapter.layers[1][0].b[0][0] = std::nan("");
   EXPECT_THAT(message_of([&] { save_peft(peft, tiny_config(), folder); }),
-              HasSubstr("layers.1.self_attn.q_proj"));
+              HasSubstr("layers.1.q.lora_B"));
 }
 
 TEST_F(PeftFiles, AnotherBaseIsRefusedByTensorAndShape) {

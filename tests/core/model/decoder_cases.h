@@ -3,6 +3,8 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -12,29 +14,33 @@
 
 namespace plumb::test {
 
-inline void to_type(at::Tensor& tensor, at::ScalarType type) {
-  if (tensor.defined()) {
-    tensor = tensor.detach().to(type);
+// Every tensor of `weights` as `change` makes it; a tied head stays tied.
+template <class Change>
+DecoderWeights changed(const DecoderWeights& weights, const Change& change) {
+  const auto of = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? change(tensor) : tensor;
+  };
+  const auto norm = [&](const NormWeights& w) { return NormWeights{of(w.weight), of(w.bias)}; };
+  const auto product = [&](const ProductWeights& w) {
+    return ProductWeights{of(w.weight), of(w.bias)};
+  };
+  DecoderWeights result;
+  result.embed_tokens = of(weights.embed_tokens);
+  result.embed_positions = of(weights.embed_positions);
+  for (const LayerWeights& w : weights.layers) {
+    result.layers.push_back({norm(w.attention_norm), product(w.qkv), norm(w.q_norm), norm(w.k_norm),
+                             product(w.o), norm(w.after_attention_norm), norm(w.mlp_norm),
+                             product(w.gate_up), product(w.down), norm(w.after_mlp_norm)});
   }
+  result.final_norm = norm(weights.final_norm);
+  const bool is_tied = weights.lm_head.is_same(weights.embed_tokens);
+  result.lm_head = is_tied ? result.embed_tokens : of(weights.lm_head);
+  return result;
 }
 
-// The same weights in another type; ties stay ties.
 inline void to_type(Decoder& decoder, at::ScalarType type) {
-  DecoderWeights& weights = decoder.weights;
-  const bool tied = weights.lm_head.is_same(weights.embed_tokens);
-  to_type(weights.embed_tokens, type);
-  for (LayerWeights& layer : weights.layers) {
-    for (at::Tensor* tensor : {&layer.input_norm, &layer.qkv, &layer.qkv_bias, &layer.o,
-                               &layer.post_norm, &layer.gate_up, &layer.down}) {
-      to_type(*tensor, type);
-    }
-  }
-  to_type(weights.final_norm, type);
-  if (tied) {
-    weights.lm_head = weights.embed_tokens;
-  } else {
-    to_type(weights.lm_head, type);
-  }
+  decoder.weights =
+      changed(decoder.weights, [&](const at::Tensor& x) { return x.detach().to(type); });
 }
 
 inline Decoder decoder_of(const Fixture& fixture, at::ScalarType type) {
@@ -42,7 +48,7 @@ inline Decoder decoder_of(const Fixture& fixture, at::ScalarType type) {
   decoder.config = parse_model_config(fixture.json("config"), "fixture");
   decoder.weights = allocate_weights(decoder.config);
   for (const FileTensor& tensor : file_tensors(decoder.weights, decoder.config)) {
-    tensor.view.copy_(fixture.at("weight." + tensor.name));
+    tensor.assign(fixture.at("weight." + tensor.name));
   }
   to_type(decoder, type);
   return decoder;
@@ -54,23 +60,10 @@ inline void require_all_grads(const Decoder& decoder) {
   }
 }
 
-// A model whose gradients came back, under the names of its files.
+// The gradients that came back, under the names of the model's files.
 inline std::vector<FileTensor> file_gradients(const Decoder& decoder) {
-  DecoderWeights grads;
-  const DecoderWeights& weights = decoder.weights;
-  const auto grad = [](const at::Tensor& tensor) {
-    return tensor.defined() ? tensor.grad() : at::Tensor();
-  };
-  grads.embed_tokens = grad(weights.embed_tokens);
-  for (const LayerWeights& layer : weights.layers) {
-    grads.layers.push_back({grad(layer.input_norm), grad(layer.qkv), grad(layer.qkv_bias),
-                            grad(layer.o), grad(layer.post_norm), grad(layer.gate_up),
-                            grad(layer.down)});
-  }
-  grads.final_norm = grad(weights.final_norm);
-  grads.lm_head =
-      weights.lm_head.is_same(weights.embed_tokens) ? grads.embed_tokens : grad(weights.lm_head);
-  return file_tensors(grads, decoder.config);
+  return file_tensors(changed(decoder.weights, [](const at::Tensor& x) { return x.grad(); }),
+                      decoder.config);
 }
 
 inline PackedBatch batch_of(const at::Tensor& tokens, const std::vector<int64_t>& lengths) {
@@ -95,8 +88,10 @@ inline ModelConfig small_config() {
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
   config.head_dim = 8;
+  config.rotary_dim = 8;
+  config.attention_scale = 1.0 / std::sqrt(8.0);
   config.max_position_embeddings = 128;
-  config.rms_norm_eps = 1e-5;
+  config.norm_eps = 1e-5;
   config.initializer_range = 0.3;
   return config;
 }
@@ -105,28 +100,26 @@ inline ModelConfig small_config() {
 inline Adapter random_adapter(const ModelConfig& config, const std::vector<Linear>& linears,
                               int64_t rank, int seed, at::ScalarType type) {
   at::manual_seed(seed);
-  const int64_t q = config.num_attention_heads * config.head_dim;
-  const int64_t kv = config.num_key_value_heads * config.head_dim;
-  const int64_t width = config.hidden_size, inner = config.intermediate_size;
-  const int64_t inputs[] = {width, width, width, q, width, width, inner};
-  const int64_t outputs[] = {q, kv, kv, width, inner, inner, width};
   Adapter adapter;
   adapter.scale = 0.7;
   adapter.layers.resize(config.num_hidden_layers);
   const auto draw = [&](int64_t rows, int64_t columns) {
     return at::randn({rows, columns}, at::kDouble).mul_(0.3).to(type).set_requires_grad(true);
   };
+  const std::vector<LinearSite> sites = linear_sites(config);
   for (auto& layer : adapter.layers) {
-    for (const Linear linear : linears) {
-      const int l = static_cast<int>(linear);
-      layer[l] = {draw(rank, inputs[l]), draw(outputs[l], rank)};
+    for (const LinearSite& site : sites) {
+      if (std::find(linears.begin(), linears.end(), site.linear) == linears.end()) continue;
+      layer[static_cast<int>(site.linear)] = {draw(rank, site.inputs), draw(site.outputs, rank)};
     }
   }
   return adapter;
 }
 
+// Whatever the family has of them.
 inline std::vector<Linear> all_linears() {
-  return {Linear::q, Linear::k, Linear::v, Linear::o, Linear::gate, Linear::up, Linear::down};
+  return {Linear::q,    Linear::k,  Linear::v,       Linear::qkv, Linear::o,
+          Linear::gate, Linear::up, Linear::gate_up, Linear::down};
 }
 
 }  // namespace plumb::test

@@ -1,0 +1,73 @@
+"""plumb sft and plumb ppo on a small model of every family: a few steps each, and the adapter opens in PEFT.
+usage: train_check.py build/plumb FOLDER      (FOLDER as tests/oracle/make_families.py made it)"""
+import json, os, shutil, subprocess, sys
+import torch, transformers
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+PLUMB, FAMILIES = sys.argv[1:]
+# One of each family, and of Falcon's three architectures.
+VARIANTS = ["llama", "mistral", "falcon_7b", "falcon_40b", "falcon_rw", "gpt2", "gpt_neox", "qwen2", "qwen3", "phi3",
+            "gemma2"]
+torch.set_num_threads(1)
+transformers.logging.set_verbosity_error()
+failures = []
+
+
+def run(name, *words):
+    done = subprocess.run([PLUMB, *words], capture_output=True, text=True)
+    if done.returncode != 0:
+        failures.append(name)
+        print(f"FAIL {name}: ended with {done.returncode}\n{done.stderr}")
+    return done.returncode == 0
+
+
+def metrics(folder):
+    with open(f"{folder}/metrics.jsonl") as file:
+        return [json.loads(line) for line in file]
+
+
+def check(name, passed, detail=""):
+    print(f"{'ok  ' if passed else 'FAIL'} {name} {detail}")
+    if not passed:
+        failures.append(name)
+
+
+def write_data(work):
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    animals = ["fox", "dog", "owl", "hen"]
+    with open(f"{work}/sft.jsonl", "w") as sft, open(f"{work}/prompts.jsonl", "w") as prompts:
+        for i in range(24):
+            prompt = f"the {animals[i % 4]} {i}:"
+            sft.write(json.dumps({"prompt": prompt, "completion": " jumps over the lazy dog."}) + "\n")
+            prompts.write(json.dumps({"prompt": prompt}) + "\n")
+
+
+def train(variant, work):
+    model = f"{FAMILIES}/{variant}/model"
+    common = [f"model.path={model}", "lora.rank=4", "samples.count=0", "train.batch_size=8", "train.optimizer.lr=0.01",
+              f"data.store={work}/{variant}_store", "--threads", "1", "--quiet"]
+    if run(f"{variant} sft", "sft", f"data.path=[{work}/sft.jsonl]", "train.steps=4", "--out", f"{work}/{variant}_sft", *common):
+        losses = [row["loss"] for row in metrics(f"{work}/{variant}_sft") if "loss" in row]
+        check(f"{variant}: SFT lowers the loss", losses[-1] < losses[0], f"{losses[0]:.3f} -> {losses[-1]:.3f}")
+        adapter = f"{work}/{variant}_sft/adapter"
+        base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        names = {name for name, _ in PeftModel.from_pretrained(base, adapter).named_parameters() if "lora_" in name}
+        saved = load_file(f"{adapter}/adapter_model.safetensors")
+        check(f"{variant}: PEFT has a place for all of it", len(names) == len(saved), f"{len(saved)} tensors")
+    ppo = [word for word in common if not word.startswith("samples")]
+    if run(f"{variant} ppo", "ppo", f"data.path=[{work}/prompts.jsonl]", "train.steps=2", "ppo.reward.word=a",
+           "ppo.rollout.response_length=8", "--out", f"{work}/{variant}_ppo", *ppo):
+        first = metrics(f"{work}/{variant}_ppo")[0]
+        # The first minibatch sees the policy that sampled: cached decoding and the training forward agree.
+        check(f"{variant}: PPO's sampler and trainer agree", first["sampling/logprob_gap_max"] < 1e-4,
+              f"largest gap {first['sampling/logprob_gap_max']:.1e}")
+
+
+work = f"{FAMILIES}/training"
+write_data(work)
+for variant in VARIANTS:
+    train(variant, work)
+sys.exit(f"{len(failures)} checks failed: {', '.join(failures)}" if failures else 0)

@@ -8,6 +8,7 @@
 
 #include "core/ops/activation_kernel.h"
 #include "core/ops/gae_kernel.h"
+#include "core/ops/layer_norm_kernel.h"
 #include "core/ops/rms_norm_kernel.h"
 #include "core/ops/rope_kernel.h"
 #include "core/ops/token_loss_kernel.h"
@@ -19,6 +20,8 @@ struct KernelTable {
 
   decltype(&launch_rms_norm_forward) rms_norm_forward = nullptr;
   decltype(&launch_rms_norm_backward) rms_norm_backward = nullptr;
+  decltype(&launch_layer_norm_forward) layer_norm_forward = nullptr;
+  decltype(&launch_layer_norm_backward) layer_norm_backward = nullptr;
   decltype(&launch_rope) rope = nullptr;
   decltype(&launch_activation_forward) activation_forward = nullptr;
   decltype(&launch_activation_backward) activation_backward = nullptr;

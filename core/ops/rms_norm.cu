@@ -6,19 +6,6 @@
 namespace plumb {
 namespace {
 
-// part += row, rounded as a tensor of T.
-template <class T, int kPack, int kPacks>
-__device__ __forceinline__ void add_row(RowPart<T, kPack, kPacks>& part, const T* row, int width) {
-#pragma unroll
-  for (int p = 0; p < kPacks; ++p) {
-    const Pack<T, kPack> added = pack_of<T, kPack>(row, p, width);
-#pragma unroll
-    for (int v = 0; v < kPack; ++v) {
-      part.set(p, v, part.get(p, v) + to_float(added.values[v]));
-    }
-  }
-}
-
 template <class T, int kPack, int kPacks>
 __device__ __forceinline__ float sum_of_squares(const RowPart<T, kPack, kPacks>& part) {
   float squares = 0.0f;
@@ -44,7 +31,7 @@ __global__ void __launch_bounds__(kMostRowThreads) rms_norm_forward_kernel(RmsNo
   RowPart<T, kPack, kPacks> part;
   part.load(row_of<T>(norm.x, row, width), width);
   if (norm.residual != nullptr) {
-    add_row(part, row_of<T>(norm.residual, row, width), width);
+    part.add(row_of<T>(norm.residual, row, width), width);
     if (norm.sum != nullptr) {
       part.store(row_of<T>(norm.sum, row, width), width);
     }

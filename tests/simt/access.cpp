@@ -221,21 +221,27 @@ void access_device(const Access& access, uint32_t part) {
        buffer->is_shared ? Space::shared : Space::global, access.kind != AccessKind::read});
 }
 
-inline void on_access(const void* address, uint32_t bytes, AccessKind kind, const void* pc,
-                      uint32_t part = 0) {
-  if (machine.thread == nullptr || !machine.checks) {
-    return;  // host code of the file
-  }
-  const auto at = reinterpret_cast<uintptr_t>(address);
-  if (at - machine.thread->stack_begin < machine.thread->stack_end - machine.thread->stack_begin) {
-    return;  // registers and local memory
-  }
-  const Access access{at, bytes, kind, pc};
-  if (at - memory().arena < kArenaBytes || at - memory().shared < kSharedBytes) {
+void observe(const Access& access, uint32_t part) {
+  if (access.address - memory().arena < kArenaBytes ||
+      access.address - memory().shared < kSharedBytes) {
     access_device(access, part);
   } else {
     access_elsewhere(access);
   }
+}
+
+inline void on_access(const void* address, uint32_t bytes, AccessKind kind, const void* pc,
+                      uint32_t part = 0) {
+  if (!machine.is_observed) {
+    return;  // host code
+  }
+  const auto at = reinterpret_cast<uintptr_t>(address);
+  const Thread& thread = *machine.thread;
+  if (at - thread.stack_begin < thread.stack_end - thread.stack_begin) {
+    return;  // registers and local memory
+  }
+  const Unobserved here;
+  observe({at, bytes, kind, pc}, part);
 }
 
 // Structs wider than 16 bytes: the device moves them in pieces.
@@ -273,7 +279,8 @@ const void* site_pc(uint32_t site) {
 
 void touch_device(const void* address, uint32_t bytes, AccessKind kind, const void* pc) {
   constexpr uint32_t kReadPart = 64, kWritePart = 65;  // the copy is no single instruction
-  on_access(address, bytes, kind, pc, kind == AccessKind::read ? kReadPart : kWritePart);
+  observe({reinterpret_cast<uintptr_t>(address), bytes, kind, pc},
+          kind == AccessKind::read ? kReadPart : kWritePart);
 }
 
 void note_atomic(const void* address, size_t bytes, bool is_float) {

@@ -165,6 +165,7 @@ void run_block() {
 }
 
 int block_barrier(BarrierOp op, int predicate) {
+  const Unobserved here;
   Thread& thread = *machine.thread;
   thread.state = State::at_barrier;
   thread.barrier = op;

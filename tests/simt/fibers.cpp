@@ -54,7 +54,9 @@ void resume(uint32_t number) {
   machine.lane = number % kWarpLanes;
   machine.warp = &machine.warps[number / kWarpLanes];
   machine.thread = &machine.threads[number];
+  machine.is_observed = machine.checks;
   machine.thread->context = fcontext::jump_fcontext(machine.thread->context, nullptr).fctx;
+  machine.is_observed = false;
   machine.thread = nullptr;
   if (machine.fault) {
     throw LaunchStopped{};

@@ -99,11 +99,13 @@ void launch_grid(const char* name, const LaunchShape& shape, void (*body)(void*)
 }
 
 void* shared_array(const SharedArray& array) {
+  const Unobserved here;
   return reinterpret_cast<void*>(
       shared_buffer(array.key, array.bytes, array.element, array.name)->begin);
 }
 
 void* dynamic_shared(size_t element) {
+  const Unobserved here;
   static const char key = 0;
   return reinterpret_cast<void*>(
       shared_buffer(&key, machine.dynamic_bytes, element, "dynamic shared memory")->begin);
@@ -114,6 +116,7 @@ Place place_of(uint32_t number, const void* pc, std::string what) {
 }
 
 void async_copy(void* shared, const void* global, size_t bytes) {
+  const Unobserved here;
   const void* const pc = __builtin_return_address(0);
   touch_device(global, static_cast<uint32_t>(bytes), AccessKind::read, pc);
   touch_device(shared, static_cast<uint32_t>(bytes), AccessKind::write, pc);
@@ -126,6 +129,7 @@ void async_commit() {
 }
 
 void async_wait(int groups_left) {
+  const Unobserved here;
   Thread& thread = *machine.thread;
   const uint32_t landed =
       thread.async_group -

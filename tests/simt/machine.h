@@ -57,7 +57,8 @@ struct Machine {
   uint32_t number = 0;  // of the thread in its block
   uint32_t lane = 0;
   boost::context::detail::fcontext_t scheduler = nullptr;
-  bool fault = false;  // the thread cannot go on: its launch ends
+  bool is_observed = false;  // the kernel's own code runs, not the harness's
+  bool fault = false;        // the thread cannot go on: its launch ends
 
   // Stamps (memory.h): of now, of the block's and of the launch's beginning.
   uint32_t stamp = 1, block_stamp = 1, launch_stamp = 1;
@@ -79,6 +80,13 @@ struct Machine {
   Traffic traffic;
 };
 extern Machine machine;
+
+// Held by what kernels call. Inline functions of the standard library that kernel files instantiate
+// too may be linked in their instrumented form, so the harness must not observe itself.
+struct Unobserved {
+  Unobserved() { machine.is_observed = false; }
+  ~Unobserved() { machine.is_observed = machine.checks; }
+};
 
 // fibers.cpp
 void prepare_fibers();            // all threads of a block at the beginning of the kernel

@@ -275,6 +275,7 @@ void finish_collective(Warp& warp, uint32_t first_thread, uint32_t mask) {
 }
 
 uint64_t warp_collective(const WarpCall& call) {
+  const Unobserved here;
   Thread& thread = *machine.thread;
   Warp& warp = *machine.warp;
   thread.site = __builtin_return_address(0);

@@ -6,6 +6,8 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
       .bytes = sizeof(KernelTable),
       .rms_norm_forward = launch_rms_norm_forward,
       .rms_norm_backward = launch_rms_norm_backward,
+      .layer_norm_forward = launch_layer_norm_forward,
+      .layer_norm_backward = launch_layer_norm_backward,
       .rope = launch_rope,
       .activation_forward = launch_activation_forward,
       .activation_backward = launch_activation_backward,

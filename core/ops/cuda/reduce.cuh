@@ -43,4 +43,22 @@ __device__ __forceinline__ float block_row_sum(float value, float* warp_sums) {
   return sum;
 }
 
+// Two sums with one barrier; as above.
+__device__ __forceinline__ float2 block_row_sum2(float2 value, float2* warp_sums) {
+  value = make_float2(warp_sum(value.x), warp_sum(value.y));
+  if (blockDim.x == kWarpSize) {
+    return value;
+  }
+  if (threadIdx.x % kWarpSize == 0) {
+    warp_sums[threadIdx.x / kWarpSize] = value;
+  }
+  __syncthreads();
+  float2 sum = make_float2(0.0f, 0.0f);
+  for (int warp = 0; warp < static_cast<int>(blockDim.x) / kWarpSize; ++warp) {
+    const float2 part = warp_sums[warp];
+    sum = make_float2(sum.x + part.x, sum.y + part.y);
+  }
+  return sum;
+}
+
 }  // namespace plumb

@@ -45,6 +45,17 @@ struct RowPart {
       store_pack_of<T, kPack>(row, p, width, packs[p]);
     }
   }
+  // Adds a row, rounded as a tensor of T.
+  __device__ __forceinline__ void add(const T* row, int width) {
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      const Pack<T, kPack> added = pack_of<T, kPack>(row, p, width);
+#pragma unroll
+      for (int v = 0; v < kPack; ++v) {
+        set(p, v, get(p, v) + to_float(added.values[v]));
+      }
+    }
+  }
   __device__ __forceinline__ float get(int p, int v) const {
     return to_float(packs[p].values[v]);
   }

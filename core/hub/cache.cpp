@@ -49,8 +49,8 @@ std::string missing_adapter(const std::string& folder) {
 }
 
 std::string missing_tokenizer(const std::string& folder) {
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json",
-                           "vocab.txt", "sentencepiece.bpe.model"}) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "tekken.json",
+                           "vocab.json", "vocab.txt", "sentencepiece.bpe.model"}) {
     if (files::exists(folder + "/" + name)) return "";
   }
   std::error_code ignored;

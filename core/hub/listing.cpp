@@ -65,19 +65,20 @@ RemoteFile parse_file(const Json& entry, const std::string& source) {
 bool is_small_file_of_a_model(std::string_view path) {
   static const std::set<std::string_view> kNames = {"config.json",
                                                     "generation_config.json",
+                                                    "special_tokens_map.json",
                                                     "tokenizer.json",
                                                     "tokenizer_config.json",
-                                                    "vocab.json",
-                                                    "special_tokens_map.json",
                                                     "added_tokens.json",
-                                                    "chat_template.jinja",
-                                                    "merges.txt",
-                                                    "chat_template.json",
                                                     "tokenizer.model",
                                                     "spiece.model",
+                                                    "sentencepiece.bpe.model",
+                                                    "vocab.json",
+                                                    "merges.txt",
                                                     "vocab.txt",
-                                                    "reward.json",
-                                                    "sentencepiece.bpe.model"};
+                                                    "tekken.json",
+                                                    "chat_template.jinja",
+                                                    "chat_template.json",
+                                                    "reward.json"};
   const bool is_template =
       path.starts_with("additional_chat_templates/") && path.ends_with(".jinja");
   const bool is_tiktoken = path.ends_with(".tiktoken") && path.find('/') == path.npos;

@@ -1,11 +1,13 @@
 #include "recipes/cli/info_command.h"
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/io/json.h"
+#include "core/io/linear_sites.h"
 #include "core/io/model_config.h"
 #include "core/io/model_files.h"
 #include "core/text/tokenizer.h"
@@ -64,6 +66,16 @@ void add_tokenizer(Json& about, const std::string& folder) {
   about["tokenizer"] = json;
 }
 
+// The model's linears as PEFT names them, each name once.
+Json lora_targets(const ModelConfig& config) {
+  Json targets = Json::array();
+  for (const LinearSite& site : linear_sites(config)) {
+    const Json name = site.module.substr(site.module.rfind('.') + 1);
+    if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+  }
+  return targets;
+}
+
 Json about_model(const std::string& folder, const InfoOptions& options) {
   const auto config = read_model_config(folder);
   Json about = {{"kind", "model"},
@@ -77,7 +89,8 @@ Json about_model(const std::string& folder, const InfoOptions& options) {
                 {"head_dim", config.head_dim},
                 {"vocabulary", config.vocab_size},
                 {"context", config.max_position_embeddings},
-                {"tied_head", config.tie_word_embeddings}};
+                {"tied_head", config.tie_word_embeddings},
+                {"lora_targets", lora_targets(config)}};
   add_tensors(about, ShardedModelFiles::open(folder).files(), options);
   add_tokenizer(about, folder);
   return about;

@@ -6,10 +6,13 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+sys.path.insert(0, "tests/oracle")
+import make_families
+
 PLUMB, FAMILIES = sys.argv[1:]
-# One of each family, and of Falcon's three architectures.
-VARIANTS = ["llama", "mistral", "falcon_7b", "falcon_40b", "falcon_rw", "gpt2", "gpt_neox", "qwen2", "qwen3", "phi3",
-            "gemma2"]
+# One of each family, and all of Falcon's architectures.
+VARIANTS = [variant for variant, (model_type, _) in make_families.VARIANTS.items()
+            if variant == model_type or model_type == "falcon"]
 torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()
 failures = []

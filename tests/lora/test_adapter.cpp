@@ -26,7 +26,7 @@ ModelConfig tiny_config() {
   config.num_hidden_layers = 2;
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
-  config.head_dim = 6;  // H D is not C
+  set_head_dim(6, config);  // H D is not C
   config.max_position_embeddings = 32;
   config.initializer_range = 0.3;
   return config;
@@ -106,6 +106,31 @@ TEST(Adapter, TargetsChooseLinearsAndUnknownOnesAreRefused) {
               HasSubstr("q_proj, k_proj"));
 }
 
+ModelConfig tiny_gpt2() {
+  return parse_model_config({{"model_type", "gpt2"},
+                             {"vocab_size", 20},
+                             {"n_embd", 16},
+                             {"n_layer", 2},
+                             {"n_head", 4},
+                             {"n_positions", 32}},
+                            "test");
+}
+
+TEST(Adapter, TargetsMatchEndsOfNamesAsPefts) {
+  LoraOptions options;
+  EXPECT_EQ(parameters(make_adapter(tiny_gpt2(), options, 1)).size(), 2u * 2 * 4);
+  options.targets = {"c_proj"};
+  EXPECT_EQ(parameters(make_adapter(tiny_gpt2(), options, 1)).size(), 2u * 2 * 2);
+  options.targets = {"mlp.c_proj"};
+  const Adapter one = make_adapter(tiny_gpt2(), options, 1);
+  EXPECT_TRUE(one.at(0, Linear::down).defined());
+  EXPECT_FALSE(one.at(0, Linear::o).defined());
+  options.targets = {"q_proj"};
+  EXPECT_THAT(
+      message_of([&] { make_adapter(tiny_gpt2(), options, 1); }),
+      testing::AllOf(HasSubstr("gpt2 has no linear 'q_proj'"), HasSubstr("c_attn, c_proj, c_fc")));
+}
+
 class PeftFiles : public testing::Test {
  protected:
   std::string folder = testing::TempDir() + "/peft_files";
@@ -127,6 +152,17 @@ TEST_F(PeftFiles, RoundTripWithHead) {
   ASSERT_EQ(wrote.size(), got.size());
   for (size_t i = 0; i < wrote.size(); ++i)
     EXPECT_TRUE(test::same_bits(wrote[i].tensor, got[i].tensor));
+}
+
+TEST_F(PeftFiles, SayWhatPeftNeedsOfConv1D) {
+  LoraOptions options;
+  options.targets = {"c_attn", "mlp.c_proj"};
+  PeftAdapter peft{make_adapter(tiny_gpt2(), options, 1), options, "gpt2", {}};
+  save_peft(peft, tiny_gpt2(), folder, UntrainedAdapter::allow);
+  const Json config = read_json(folder + "/adapter_config.json");
+  EXPECT_EQ(config["fan_in_fan_out"], true);
+  EXPECT_EQ(config["target_modules"], Json({"c_attn", "mlp.c_proj"}));
+  EXPECT_EQ(load_peft(folder, tiny_gpt2()).options.targets, options.targets);
 }
 
 TEST_F(PeftFiles, AnAdapterThatDoesNothingIsNotWritten) {

@@ -27,7 +27,7 @@ Decoder tiny_decoder() {
   config.num_hidden_layers = 2;
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
-  config.head_dim = 4;
+  set_head_dim(4, config);
   config.max_position_embeddings = 32;
   config.initializer_range = 0.3;
   return create_decoder(config, 3);

@@ -87,7 +87,7 @@ inline ModelConfig small_config() {
   config.num_hidden_layers = 2;
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
-  config.head_dim = 8;
+  set_head_dim(8, config);
   config.rotary_dim = 8;
   config.attention_scale = 1.0 / std::sqrt(8.0);
   config.max_position_embeddings = 128;

@@ -8,8 +8,8 @@
 namespace plumb {
 namespace {
 
-constexpr std::array<const Family*, 9> kFamilies = {
-    &kLlama, &kMistral, &kFalcon, &kGpt2, &kGptNeoX, &kQwen2, &kQwen3, &kPhi3, &kGemma2};
+constexpr std::array<const Family*, 10> kFamilies = {
+    &kLlama, &kMistral, &kFalcon, &kGpt2, &kGptNeoX, &kQwen2, &kQwen3, &kPhi3, &kGemma2, &kGemma};
 
 }  // namespace
 

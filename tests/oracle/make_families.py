@@ -82,6 +82,7 @@ VARIANTS = {
     "gemma2": ("gemma2", {**SMALL, "num_hidden_layers": 3, "head_dim": 16, "sliding_window": 4,
                           "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0,
                           "query_pre_attn_scalar": 10}),
+    "gemma": ("gemma", {**SMALL, "head_dim": 16, "hidden_act": "gelu"}),
 }
 
 
@@ -100,7 +101,7 @@ def make_model(model_type, values, seed):
             noise = torch.randn(weight.shape)
             is_norm = weight.dim() == 1 and name.endswith("weight")
             if is_norm:
-                weight.copy_((0.0 if model_type == "gemma2" else 1.0) + 0.3 * noise)
+                weight.copy_((0.0 if model_type.startswith("gemma") else 1.0) + 0.3 * noise)
             else:
                 weight.copy_((0.3 if weight.dim() == 1 else 1.2 * weight.shape[-1] ** -0.5) * noise)
     return model.eval()

@@ -4,6 +4,7 @@
 
 namespace plumb {
 
-extern const Family kLlama, kMistral, kFalcon, kGpt2, kGptNeoX, kQwen2, kQwen3, kPhi3, kGemma2;
+extern const Family kLlama, kMistral, kFalcon, kGpt2, kGptNeoX, kQwen2, kQwen3, kPhi3, kGemma2,
+    kGemma;
 
 }  // namespace plumb

@@ -62,6 +62,7 @@ struct Backward {
     copy_rows(grad_out, block.row, block.head, block.count, problem, memory.grad_out);
     transpose_rows(memory.q, block.count, width, factor, memory.q_across);
     transpose_rows(memory.grad_out, block.count, width, 1.0f, memory.grad_across);
+    prefetch_rows(grad_q, block.row, block.head, block.count, problem.dim);
     std::memset(memory.grad_q, 0, sizeof(float) * kTile * width);
     std::fill_n(memory.delta, kTile, 0.0f);
     std::fill_n(memory.log_sum_exp, kTile, 0.0f);

@@ -45,6 +45,7 @@ struct Forward {
                                                                 : problem.scale * kLog2E);
     copy_rows(problem.q, block.row, block.head, block.count, problem, memory.q);
     transpose_rows(memory.q, block.count, problem.width, factor, memory.q_across);
+    prefetch_rows(out, block.row, block.head, block.count, problem.dim);
     std::memset(memory.out, 0, sizeof(float) * kTile * problem.width);
     std::fill_n(memory.state.highest, kTile, kHidden);
     std::fill_n(memory.state.sum, kTile, 0.0f);

@@ -19,6 +19,10 @@ constexpr int64_t kWantedParts = 16;
 // Multiply-adds that pay for waking threads.
 constexpr double kParallelWork = 1 << 18;
 
+// Floats.
+constexpr int64_t kCacheLine = 16;
+constexpr int64_t kRowsAhead = 12;
+
 std::vector<SequenceRows> sequences_of(const AttentionInputs& in) {
   const std::vector<int64_t>& keys = in.key_bounds();
   std::vector<SequenceRows> all;
@@ -183,6 +187,11 @@ void copy_rows(const Heads<const float>& from, int64_t row, int64_t head, int64_
   const int64_t dim = problem.dim, width = problem.width;
   for (int64_t i = 0; i < count; ++i) {
     const float* source = from.at(row + i, head);
+    // Rows of one head lie too far apart for the processor's own prefetching. A prefetch beyond the
+    // tensor does no harm.
+    for (int64_t d = 0; d < dim; d += kCacheLine) {
+      __builtin_prefetch(source + kRowsAhead * from.row_stride + d);
+    }
     int64_t d = 0;
     for (; d + kLanes <= dim; d += kLanes) {
       store(to + i * width + d, load(source + d));
@@ -192,6 +201,14 @@ void copy_rows(const Heads<const float>& from, int64_t row, int64_t head, int64_
     }
   }
   std::memset(to + count * width, 0, sizeof(float) * (round_up(count, kTile) - count) * width);
+}
+
+void prefetch_rows(const Heads<float>& to, int64_t row, int64_t head, int64_t count, int64_t dim) {
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t d = 0; d < dim; d += kCacheLine) {
+      __builtin_prefetch(to.at(row + i, head) + d, /*for writing:*/ 1);
+    }
+  }
 }
 
 void transpose_rows(const float* from, int64_t count, int64_t width, float factor, float* to) {

@@ -119,6 +119,9 @@ class Scratch {
 void copy_rows(const Heads<const float>& from, int64_t row, int64_t head, int64_t count,
                const Problem& problem, float* to);
 
+// Brings rows of a head, dim wide, nearer, to be written soon.
+void prefetch_rows(const Heads<float>& to, int64_t row, int64_t head, int64_t count, int64_t dim);
+
 // to (width, kTile) = factor * `count` rows of `from` (kTile, width) transposed.
 void transpose_rows(const float* from, int64_t count, int64_t width, float factor, float* to);
 

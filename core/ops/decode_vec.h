@@ -6,6 +6,10 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
 #define PLUMB_INLINE inline __attribute__((always_inline))
 
 namespace plumb::decode {
@@ -40,8 +44,9 @@ PLUMB_INLINE Vec load_part(const float* from, int64_t count) {
   return v;
 }
 
+// Subtracting zero changes nothing, -0 included, so the compiler drops it; adding zero would stay.
 PLUMB_INLINE Vec broadcast(float value) {
-  return Vec{} + value;
+  return value - Vec{};
 }
 
 PLUMB_INLINE IntVec lane_index() {
@@ -52,8 +57,17 @@ PLUMB_INLINE IntVec lane_index() {
   return v;
 }
 
+// b where one is NaN. GCC sees the instruction behind a > b ? a : b only at times.
 PLUMB_INLINE Vec max(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return _mm512_mask_max_ps(a, 0xffff, a, b);  // without a mask GCC 12 warns
+#elif defined(__AVX__)
+  return _mm256_max_ps(a, b);
+#elif defined(__SSE__)
+  return _mm_max_ps(a, b);
+#else
   return a > b ? a : b;
+#endif
 }
 
 namespace detail {

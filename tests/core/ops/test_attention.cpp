@@ -66,7 +66,7 @@ void expect_exact(const AttentionCase& c, double times = 3.0) {
 }
 
 const std::vector<std::vector<int64_t>> kLengths = {
-    {1}, {6}, {3, 1, 70, 9}, {200}, {33, 64, 65, 129, 2}, {47, 48, 49, 96, 97}};
+    {1}, {33, 64, 65, 129, 2}, {47, 48, 49, 96, 97}};
 
 TEST(Attention, EqualsTheReferenceForEveryHeadSize) {
   for (const AttentionShape& shape : {AttentionShape{4, 2, 8},

@@ -9,6 +9,7 @@
 #include "core/ops/activation_kernel.h"
 #include "core/ops/gae_kernel.h"
 #include "core/ops/layer_norm_kernel.h"
+#include "core/ops/paged_attention_kernel.h"
 #include "core/ops/rms_norm_kernel.h"
 #include "core/ops/rope_kernel.h"
 #include "core/ops/token_loss_kernel.h"
@@ -25,6 +26,8 @@ struct KernelTable {
   decltype(&launch_rope) rope = nullptr;
   decltype(&launch_activation_forward) activation_forward = nullptr;
   decltype(&launch_activation_backward) activation_backward = nullptr;
+  decltype(&launch_cache_write) cache_write = nullptr;
+  decltype(&launch_decode_attention) decode_attention = nullptr;
   decltype(&launch_head_stats) head_stats = nullptr;
   decltype(&launch_head_gradient) head_gradient = nullptr;
   decltype(&launch_cross_entropy) cross_entropy = nullptr;

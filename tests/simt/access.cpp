@@ -88,7 +88,7 @@ void access_elsewhere(const Access& access) {
   }
 }
 
-// The part of an access that lies in one sector; a misaligned one may lie in two.
+// Where an access lies in its sector: whole, since it is aligned and at most 16 bytes.
 struct Piece {
   Sector* sector;
   uint32_t begin, end;  // bytes of the sector
@@ -161,21 +161,14 @@ void check_cells(Buffer& buffer, const Access& access, const Piece& piece, const
   }
 }
 
-void check_sectors(Buffer& buffer, const Access& access, uint32_t site) {
-  const Mark mark = mark_now(site, access.kind);
-  uint64_t at = access.address - buffer.begin;
-  const uint64_t end = at + access.bytes;
-  while (at < end) {
-    const uint64_t number = at / kSectorBytes;
-    const uint64_t stop = std::min(end, (number + 1) * kSectorBytes);
-    const Piece piece{buffer.sector(number), static_cast<uint32_t>(at - number * kSectorBytes),
-                      static_cast<uint32_t>(stop - number * kSectorBytes)};
-    check_filled(buffer, access, piece);
-    check_cells(buffer, access, piece, mark);
-    if (!buffer.is_shared) {
-      count_unique(access, piece);
-    }
-    at = stop;
+void check_shadow(Buffer& buffer, const Access& access, uint32_t site) {
+  const uint64_t at = access.address - buffer.begin;
+  const auto begin = static_cast<uint32_t>(at % kSectorBytes);
+  const Piece piece{buffer.sector(at / kSectorBytes), begin, begin + access.bytes};
+  check_filled(buffer, access, piece);
+  check_cells(buffer, access, piece, mark_now(site, access.kind));
+  if (!buffer.is_shared) {
+    count_unique(access, piece);
   }
 }
 
@@ -211,9 +204,10 @@ void access_device(const Access& access, uint32_t part) {
   if ((access.address & (access.bytes - 1)) != 0) {
     report_access(DefectKind::misaligned, access,
                   std::to_string(access.bytes) + " bytes of " + where_in(*buffer, access.address));
+    stop_launch();  // a device faults, and so may this machine
   }
   const uint32_t site = site_of(access.pc, part + (buffer->is_shared ? kSharedPart : 0));
-  check_sectors(*buffer, access, site);
+  check_shadow(*buffer, access, site);
   const uintptr_t base = buffer->is_shared ? memory().shared : memory().arena;
   machine.warp->traffic.add(
       static_cast<int>(machine.lane),

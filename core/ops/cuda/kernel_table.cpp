@@ -11,6 +11,8 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
       .rope = launch_rope,
       .activation_forward = launch_activation_forward,
       .activation_backward = launch_activation_backward,
+      .cache_write = launch_cache_write,
+      .decode_attention = launch_decode_attention,
       .head_stats = launch_head_stats,
       .head_gradient = launch_head_gradient,
       .cross_entropy = launch_cross_entropy,

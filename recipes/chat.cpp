@@ -39,28 +39,27 @@ std::string answer(const GenerateTask& base, const UsedModel& model,
 void run_chat(const GenerateOptions& options) {
   choose_device(options.use.device, options.use.threads, 1);
   const auto model = open_model(options.model, options.use.adapter);
-  auto format = options.chat_template == "none" ? template_from_folder(model.tokenizer)
-                                                : chosen_format(options, model.tokenizer);
-  if (!format) format = ChatFormat::plain;
+  auto chat = options.chat_template == "none" ? ChatTemplate::own(model.tokenizer)
+                                              : chosen_template(options, model.tokenizer);
+  if (!chat) chat = ChatTemplate::builtin(ChatFormat::plain, model.tokenizer);
   const auto task = generate_task(options, model);
   install_stop_handlers();
 
-  std::vector<Message> messages;
-  if (!options.system.empty()) messages.push_back({Role::system, options.system});
+  Conversation conversation;
+  auto& messages = conversation.messages;
+  if (!options.system.empty()) messages.push_back({Role::system, options.system, ""});
   const bool is_terminal = isatty(STDIN_FILENO);
   if (is_terminal) {
-    std::cerr << "Template " << chat_format_name(*format)
-              << ". Ctrl-C stops an answer, Ctrl-D ends.\n";
+    std::cerr << "Template " << chat->name() << ". Ctrl-C stops an answer, Ctrl-D ends.\n";
   }
   for (uint64_t turn = 0;; ++turn) {
     if (is_terminal) std::cerr << "\n> " << std::flush;
     std::string line;
     if (!std::getline(std::cin, line)) break;
     if (line.empty()) continue;
-    messages.push_back({Role::user, line});
-    const auto prompt =
-        encode_conversation(model.tokenizer, render(*format, messages, GenerationPrompt::add)).ids;
-    messages.push_back({Role::assistant, answer(task, model, prompt, turn)});
+    messages.push_back({Role::user, line, ""});
+    const auto prompt = chat->encode(conversation, GenerationPrompt::add).ids;
+    messages.push_back({Role::assistant, answer(task, model, prompt, turn), ""});
   }
 }
 

@@ -7,11 +7,11 @@ namespace plumb {
 namespace {
 
 std::vector<int32_t> chat_turn(const std::string& text, const std::string& system,
-                               ChatFormat format, const Tokenizer& tokenizer) {
-  std::vector<Message> messages;
-  if (!system.empty()) messages.push_back({Role::system, system});
-  messages.push_back({Role::user, text});
-  return encode_conversation(tokenizer, render(format, messages, GenerationPrompt::add)).ids;
+                               const ChatTemplate& chat) {
+  Conversation conversation;
+  if (!system.empty()) conversation.messages.push_back({Role::system, system, ""});
+  conversation.messages.push_back({Role::user, text, ""});
+  return chat.encode(conversation, GenerationPrompt::add).ids;
 }
 
 std::vector<int32_t> start_token(const Tokenizer& tokenizer) {
@@ -23,18 +23,11 @@ std::vector<int32_t> start_token(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-std::optional<ChatFormat> chosen_format(const GenerateOptions& options,
-                                        const Tokenizer& tokenizer) {
+std::optional<ChatTemplate> chosen_template(const GenerateOptions& options,
+                                            const Tokenizer& tokenizer) {
   if (options.chat_template == "none") return std::nullopt;
-  if (options.chat_template == "auto") {
-    if (const auto own = template_from_folder(tokenizer)) return own;
-    throw Error(
-        "--template auto: this model's tokenizer names no chat template; give one of chatml, "
-        "plain, llama2, "
-        "alpaca, none",
-        Exit::usage);
-  }
-  return parse_chat_format(options.chat_template, "--template");
+  const std::string word = options.chat_template == "auto" ? "model" : options.chat_template;
+  return ChatTemplate::choose(word, tokenizer, "--template");
 }
 
 std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer& tokenizer) {
@@ -44,11 +37,11 @@ std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer
     texts.insert(texts.end(), more.begin(), more.end());
   }
   if (texts.empty()) return {{"", start_token(tokenizer)}};
-  const auto format = chosen_format(options, tokenizer);
+  const auto chat = chosen_template(options, tokenizer);
   std::vector<Prompt> prompts;
   for (const auto& text : texts) {
-    if (format) {
-      prompts.push_back({"", chat_turn(text, options.system, *format, tokenizer)});
+    if (chat) {
+      prompts.push_back({"", chat_turn(text, options.system, *chat)});
       continue;
     }
     auto ids = tokenizer.encode(text);

@@ -21,8 +21,10 @@ struct Prompt {
 // tokenizer's start token alone.
 std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer& tokenizer);
 
-// The format that --template names; nothing for "none".
-std::optional<ChatFormat> chosen_format(const GenerateOptions& options, const Tokenizer& tokenizer);
+// The template that --template names; nothing for "none". "auto" is the model's own, and an Error
+// where it has none.
+std::optional<ChatTemplate> chosen_template(const GenerateOptions& options,
+                                            const Tokenizer& tokenizer);
 
 GenerateTask generate_task(const GenerateOptions& options, const UsedModel& model);
 

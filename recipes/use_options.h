@@ -44,9 +44,8 @@ struct GenerateOptions {
       "text to go on from; may be given several times; none: from the start token");
     v("prompts", prompts, "a JSONL or JSON file with a prompt column");
     v("template", chat_template,
-      "put each prompt into a chat turn: chatml, plain, llama2, alpaca; auto: the model's own; "
-      "none: as it is",
-      one_of({"auto", "chatml", "plain", "llama2", "alpaca", "none"}));
+      "put each prompt into a chat turn: chatml, plain, llama2, alpaca, or the path of a .jinja "
+      "file; auto: the model's own; none: as it is");
     v("system", system, "system message of a chat turn");
     v("greedy", greedy, "always the likeliest token");
     v("sampling", sampling, "how tokens are drawn");
@@ -104,8 +103,7 @@ struct ScoreOptions {
       "the reward model: folder of an adapter with its head (or MODEL itself holds the head)");
     v("text", text, "a text to score; may be given several times");
     v("data", data, "JSONL to score: pairs (chosen, rejected) or a text column");
-    v("template", chat_template, "how turns become text, as in data.template",
-      one_of({"auto", "chatml", "plain", "llama2", "alpaca", "none"}));
+    v("template", chat_template, "how turns become text, as in data.template");
     v("too_long", too_long, "pairs beyond the model's context: error, or drop and count them",
       one_of({"error", "drop"}));
     v("normalise", normalise,
@@ -115,10 +113,11 @@ struct ScoreOptions {
   }
 };
 
-// merge and export: MODEL [--adapter DIR] --out DIR.
+// merge and export: MODEL_OR_ADAPTER [--adapter DIR] --out PATH.
 struct ExportOptions {
   std::string model;
   std::string out;
+  std::string base;
   std::string format = "hf";
   std::string dtype = "f32";
   bool overwrite = false;
@@ -126,10 +125,14 @@ struct ExportOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("out", out, "folder to write", required());
-    v("format", format, "hf: the (merged) model; peft: the adapter", one_of({"hf", "peft"}));
-    v("dtype", dtype, "of the model's tensors in the file", one_of({"f32", "bf16", "f16"}));
-    v("overwrite", overwrite, "replace the folder when it exists");
+    v("out", out, "folder to write; of gguf the file", required());
+    v("format", format,
+      "hf: the (merged) model; peft: the adapter; gguf: either, for llama.cpp and what uses it",
+      one_of({"hf", "peft", "gguf"}));
+    v("dtype", dtype, "of the tensors in the file; q8_0 and q4_0 in gguf alone",
+      one_of({"f32", "bf16", "f16", "q8_0", "q4_0"}));
+    v("base", base, "the model that an adapter belongs to, where it is not the one it names");
+    v("overwrite", overwrite, "replace what is there, once the new is written and compared");
     v("use", use, "model");
   }
 };

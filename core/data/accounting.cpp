@@ -18,6 +18,7 @@ void each_counter(Counters& a, const Visit& visit) {
   visit("longest_row", a.longest_row);
   visit("longest_sample", a.longest_sample);
   visit("ends_trained", a.ends_trained);
+  visit("untrained_turns", a.untrained_turns);
 }
 
 std::string percent(std::int64_t part, std::int64_t whole) {
@@ -41,6 +42,7 @@ Json Accounting::to_json() const {
   each_counter(*this, [&](const char* name, std::int64_t value) { json[name] = value; });
   json["skipped"] = skipped;
   json["examples"] = examples;
+  json["untrained_example"] = untrained_example;
   json["chat_format"] = chat_format;
   json["row_format"] = row_format;
   return json;
@@ -51,6 +53,7 @@ Accounting Accounting::from_json(const Json& json) {
   each_counter(a, [&](const char* name, std::int64_t& value) { value = json.at(name); });
   a.skipped = json.at("skipped").get<std::map<std::string, std::int64_t>>();
   a.examples = json.at("examples").get<std::vector<std::string>>();
+  a.untrained_example = json.at("untrained_example");
   a.chat_format = json.at("chat_format");
   a.row_format = json.at("row_format");
   return a;
@@ -69,6 +72,11 @@ std::string Accounting::describe() const {
       << percent(trained_tokens, tokens) << ")";
   if (trained_tokens > 0) {
     out << "\nsequences whose last trained token is EOS: " << percent(ends_trained, sequences);
+  }
+  if (untrained_turns > 0) {
+    out << "\nassistant's turns that are not trained, as the template renders them otherwise once "
+           "more follows: "
+        << untrained_turns << "\n  e.g. " << untrained_example;
   }
   out << "\nrows are " << row_format;
   if (!chat_format.empty()) out << ", template " << chat_format;

@@ -22,8 +22,11 @@ struct Accounting {
   std::int64_t longest_row = 0;     // tokens of one sequence before anything was cut or divided
   std::int64_t longest_sample = 0;  // tokens of all sequences of one sample as stored
   std::int64_t ends_trained = 0;    // sequences whose last trained token is the tokenizer's EOS
-  std::string chat_format;          // name of the template used; empty for text
-  std::string row_format;           // as in DataOptions::format
+  std::int64_t untrained_turns =
+      0;                          // of the assistant, which the template renders otherwise later on
+  std::string untrained_example;  // "file:line: why"
+  std::string chat_format;        // name of the template used; empty for text
+  std::string row_format;         // as in DataOptions::format
 
   std::int64_t rows_skipped() const;
   Json to_json() const;

@@ -21,6 +21,8 @@ struct ColumnOptions {
   std::string rejected = "rejected";
   std::string margin = "margin";
   std::string answer = "answer";
+  std::string tools = "tools";
+  std::string template_variables = "chat_template_kwargs";
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -32,6 +34,9 @@ struct ColumnOptions {
     v("rejected", rejected, "the worse one");
     v("margin", margin, "optional number: by how much chosen is better");
     v("answer", answer, "optional: the right answer to a prompt, for programmatic rewards");
+    v("tools", tools, "optional: a list of JSON schemas that the chat template shows, or its text");
+    v("template_variables", template_variables,
+      "optional: an object of variables for the chat template, such as enable_thinking");
   }
 };
 
@@ -40,6 +45,7 @@ struct DataOptions {
   std::string format = "auto";
   ColumnOptions columns;
   std::string chat_template = "auto";
+  std::string template_date;
   std::int64_t max_length = 0;
   std::string too_long = "auto";
   std::string empty_labels = "refuse";
@@ -60,9 +66,11 @@ struct DataOptions {
               "prompt"}));
     v("columns", columns, "names of columns, where they differ from the usual");
     v("template", chat_template,
-      "how turns become text; auto: the tokenizer's own, else plain for transcripts and none "
-      "(one after another) for prompt and completion",
-      one_of({"auto", "chatml", "plain", "llama2", "alpaca", "none"}));
+      "how turns become text: chatml, plain, llama2, alpaca, none (one after another), model (the "
+      "tokenizer's own; model:NAME of several) or the path of a .jinja file; auto: the tokenizer's "
+      "own, else plain for transcripts and none for prompt and completion");
+    v("template_date", template_date,
+      "the day that a template which writes today's date gets, as 2024-07-26; empty: today");
     v("max_length", max_length, "tokens of a sample at most; 0: the model's context", at_least(0));
     v("too_long", too_long,
       "longer samples: cut (keep the start), drop or error; auto: cut conversations, drop pairs "

@@ -15,27 +15,28 @@ Sequence encode_text(const std::string& text, const EncodePlan& plan) {
   return sequence;
 }
 
-Sequence encode_turns(const std::vector<Message>& turns, const EncodePlan& plan,
-                      const std::string& where) {
+Sequence encode_turns(const std::vector<Message>& turns, const Record& record,
+                      const EncodePlan& plan, const std::string& where, EncodedRow& row) {
   const bool is_prompt = plan.rows.kind == SampleKind::prompt;
-  std::vector<RenderedPiece> pieces;
+  EncodedConversation encoded;
   try {
-    pieces =
-        render(plan.rows.chat, turns, is_prompt ? GenerationPrompt::add : GenerationPrompt::omit);
+    encoded = plan.chat->encode({turns, record.tools, "", record.variables},
+                                is_prompt ? GenerationPrompt::add : GenerationPrompt::omit);
   } catch (const Error& error) {
-    throw RowError("order of turns", where, error.what());
+    throw RowError("refused by the template", where, error.what());
   }
-  EncodedConversation encoded = encode_conversation(*plan.tokenizer, pieces);
-  if (is_prompt) {
-    for (Span& span : encoded.spans) span.is_trained = false;
+  if (encoded.untrained_turns > 0 && row.untrained_turns == 0) {
+    row.untrained_because = where + ": " + encoded.untrained_because;
   }
+  row.untrained_turns += encoded.untrained_turns;
   return {std::move(encoded.ids), std::move(encoded.spans)};
 }
 
 bool has_answer(const std::vector<Message>& turns) {
   return std::any_of(turns.begin(), turns.end(), [](const Message& turn) {
     return turn.role == Role::assistant &&
-           turn.content.find_first_not_of(" \t\r\n") != std::string::npos;
+           (turn.content.find_first_not_of(" \t\r\n") != std::string::npos ||
+            turn.json.find("\"tool_calls\"") != std::string::npos);
   });
 }
 
@@ -84,6 +85,13 @@ void check_labels(EncodedRow& row, const Record& record, const EncodePlan& plan,
   if (plan.rows.kind == SampleKind::conversation && !is_text && !has_answer(record.turns)) {
     row.is_unlabelled = true;
     refuse(row, "no answer", where + ": no assistant's turn has any words");
+  } else if (std::any_of(sequences.begin(), sequences.end(), is_untrained) &&
+             row.untrained_turns > 0) {
+    row.is_unlabelled = true;
+    refuse(row, "template rewrites turns",
+           row.untrained_because +
+               ", so what is the assistant's cannot be told. Use a template with {% generation %} "
+               "blocks, or one that keeps earlier turns as they are (data.template)");
   } else if (std::any_of(sequences.begin(), sequences.end(), is_untrained)) {
     row.is_unlabelled = true;
     refuse(row, row.was_cut ? "labels cut off" : "nothing to train",
@@ -108,9 +116,9 @@ EncodedRow encode_record(const Record& record, const EncodePlan& plan, const std
   }
   try {
     row.sample.sequences.push_back(is_text ? encode_text(record.text, plan)
-                                           : encode_turns(record.turns, plan, where));
+                                           : encode_turns(record.turns, record, plan, where, row));
     if (plan.rows.kind == SampleKind::preference) {
-      row.sample.sequences.push_back(encode_turns(record.rejected, plan, where));
+      row.sample.sequences.push_back(encode_turns(record.rejected, record, plan, where, row));
     }
   } catch (const RowError& error) {
     refuse(row, error.reason, error.what());

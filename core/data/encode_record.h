@@ -1,11 +1,13 @@
 // A record becomes a sample: rendered by the template, tokenised, held to the length limit.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/data/records.h"
 #include "core/data/sample.h"
+#include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
 
 namespace plumb {
@@ -15,6 +17,7 @@ enum class TooLong { cut, drop, error };
 struct EncodePlan {
   RowPlan rows;
   const Tokenizer* tokenizer = nullptr;
+  std::optional<ChatTemplate> chat;  // of all rows but texts
   std::vector<std::int32_t>
       document_start;                      // what the tokenizer puts before a text: BOS, or nothing
   std::vector<std::int32_t> document_end;  // EOS, when there is one and documents end with it
@@ -29,6 +32,8 @@ struct EncodedRow {
   std::string reason;          // why it gives no sample; empty when it does
   std::string story;           // the same at length, with file:line
   bool is_unlabelled = false;  // the reason is that no token is trained
+  int untrained_turns = 0;     // of the assistant: see EncodedConversation
+  std::string untrained_because;
 };
 
 // Never throws for what is wrong with the row: that is `reason`. Throws Error for a row over

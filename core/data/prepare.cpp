@@ -10,6 +10,7 @@
 #include "core/io/files.h"
 #include "core/io/hash.h"
 #include "core/log.h"
+#include "core/text/chat_template.h"
 
 namespace plumb {
 namespace {
@@ -49,6 +50,26 @@ std::string store_folder(const DataOptions& options) {
       Exit::usage);
 }
 
+// The texts of all templates that the options may choose, and the date where one of them asks.
+Json templates_of(const DataOptions& options, const Tokenizer& tokenizer) {
+  Json json;
+  std::vector<ChatTemplate> all;
+  const bool is_auto = options.chat_template == "auto";
+  if (!is_auto)
+    all.push_back(ChatTemplate::choose(options.chat_template, tokenizer, "data.template"));
+  if (const auto own = is_auto ? ChatTemplate::own(tokenizer) : std::nullopt) all.push_back(*own);
+  if (is_auto && all.empty()) {
+    for (const ChatFormat format : {ChatFormat::plain, ChatFormat::none}) {
+      all.push_back(ChatTemplate::builtin(format, tokenizer));
+    }
+  }
+  for (const ChatTemplate& chat : all) {
+    json["texts"].push_back(chat.source());
+    if (chat.depends_on_date()) json["date"] = chat.with_clock({options.template_date}).date();
+  }
+  return json;
+}
+
 // What, besides the contents of the files, decides the tokens.
 Json recipe_of_tokens(const DataOptions& options, const Tokenizer& tokenizer, SampleKind kind,
                       std::int64_t max_length) {
@@ -57,12 +78,10 @@ Json recipe_of_tokens(const DataOptions& options, const Tokenizer& tokenizer, Sa
   json["kind"] = sample_kind_name(kind);
   json["tokenizer"] = tokenizer.hash();
   json["format"] = options.format;
-  json["columns"] = {c.text,   c.prompt,   c.completion, c.messages,
-                     c.chosen, c.rejected, c.margin,     c.answer};
+  json["columns"] = {c.text,     c.prompt, c.completion, c.messages, c.chosen,
+                     c.rejected, c.margin, c.answer,     c.tools,    c.template_variables};
   json["template"] = options.chat_template;
-  for (const std::string& name : chat_format_names()) {
-    json["templates"][name] = jinja_of(parse_chat_format(name, "data.template"), tokenizer);
-  }
+  json["templates"] = templates_of(options, tokenizer);
   json["max_length"] = max_length;
   json["too_long"] = options.too_long;
   json["empty_labels"] = options.empty_labels;

@@ -43,15 +43,55 @@ std::string text_of(const Row& row, const std::string& name) {
   return text_of(row, row.need(name), name);
 }
 
+// A column of JSON for the template, which datasets also keep as its text; empty when there is
+// none.
+std::string json_of(const Row& row, const std::string& name, Json::value_t type) {
+  const Json* value = row.find(name);
+  if (value == nullptr || value->is_null()) return "";
+  const bool is_text = value->is_string();
+  if (is_text && value->get_ref<const std::string&>().empty()) return "";
+  Json json = *value;
+  try {
+    if (is_text) json = parse_json(value->get_ref<const std::string&>(), "column '" + name + "'");
+  } catch (const Error& error) {
+    row.fail("malformed JSON", error.what());
+  }
+  if (json.is_null()) return "";
+  if (json.type() != type) {
+    row.fail("wrong type", "column '" + name + "' must be " +
+                               (type == Json::value_t::array ? "a list" : "an object") + ", not " +
+                               json.type_name());
+  }
+  return json.dump();
+}
+
+// The words of a message: a text, or the texts of a list of parts.
+std::string words_of(const Row& row, const Json& content, const std::string& place) {
+  if (!content.is_array()) return text_of(row, content, place);
+  std::string words;
+  for (const Json& part : content) {
+    const Json* text = part.is_object() ? find_column(part, "text") : nullptr;
+    if (text != nullptr) words += text_of(row, *text, place);
+  }
+  return words;
+}
+
+// Whether there is more to tell a template than a role and a text.
+bool says_more(const Json& value, const std::string& role) {
+  if (!is_template_role(role)) return false;  // a dataset's own words: from, value
+  if (role != role_name(parse_role(role, ""))) return true;
+  if (!value.contains("content") || !value["content"].is_string()) return true;
+  return value.size() > 2;
+}
+
 Message message_of(const Row& row, const Json& value, const std::string& place) {
   if (!value.is_object()) row.fail("wrong type", place + " must be an object {role, content}");
   const Json* role = find_column(value, value.contains("role") ? "role" : "from");
   const Json* content = find_column(value, value.contains("content") ? "content" : "value");
-  if (role == nullptr || content == nullptr) {
+  const bool is_call = value.contains("tool_calls") && value["tool_calls"].is_array() &&
+                       !value["tool_calls"].empty();
+  if (role == nullptr || (content == nullptr && !is_call)) {
     row.fail("bad message", place + " needs role and content (or from and value)");
-  }
-  if (value.contains("tool_calls")) {
-    row.fail("tool calls", place + " has tool_calls, which the built-in templates cannot render");
   }
   Message message;
   const std::string name = text_of(row, *role, place + ".role");
@@ -59,9 +99,11 @@ Message message_of(const Row& row, const Json& value, const std::string& place) 
     message.role = parse_role(name, row.where + ": " + place);
   } catch (const Error& error) {
     throw RowError("unknown role", row.where,
-                   place + ": role '" + name + "' is none of system, user, assistant");
+                   place + ": role '" + name + "' is none of system, user, assistant, tool");
   }
-  message.content = text_of(row, *content, place + ".content");
+  const bool is_silent = is_call && (content == nullptr || content->is_null());
+  if (!is_silent) message.content = words_of(row, *content, place + ".content");
+  if (value.contains("role") && says_more(value, name)) message.json = value.dump();
   return message;
 }
 
@@ -83,7 +125,7 @@ std::vector<Message> prompt_of(const Row& row, const std::string& name) {
   const Json& value = row.need(name);
   if (value.is_array()) return messages_of(row, value, name);
   std::string text = text_of(row, value, name);
-  if (!is_transcript(text) || row.plan.chat == ChatFormat::none) return {{Role::user, text}};
+  if (!is_transcript(text) || row.plan.chat == ChatFormat::none) return {{Role::user, text, ""}};
   std::vector<Message> turns = parse_transcript(text);
   const bool is_open_end = turns.back().role == Role::assistant && turns.back().content.empty();
   if (is_open_end) turns.pop_back();
@@ -98,7 +140,7 @@ std::vector<Message> instruction_of(const Row& row) {
     const char* title = row.plan.chat == ChatFormat::alpaca ? "\n\n### Input:\n" : "\n\n";
     if (!words.empty()) text += title + words;
   }
-  return {{Role::user, text}};
+  return {{Role::user, text, ""}};
 }
 
 bool begins_with_answer(const std::vector<Message>& turns) {
@@ -119,9 +161,9 @@ std::vector<Message> with_response(const Row& row, const std::string& name,
     if (is_transcript(text) && prompt.empty()) {
       if (row.plan.chat != ChatFormat::none) return parse_transcript(text);
       SplitTranscript split = split_at_last_answer(text);
-      return {{Role::user, split.prompt}, {Role::assistant, split.response}};
+      return {{Role::user, split.prompt, ""}, {Role::assistant, split.response, ""}};
     }
-    response = {{Role::assistant, std::move(text)}};
+    response = {{Role::assistant, std::move(text), ""}};
   }
   prompt.insert(prompt.end(), response.begin(), response.end());
   return prompt;
@@ -145,7 +187,7 @@ double margin_of(const Row& row) {
 }
 
 bool same_turn(const Message& a, const Message& b) {
-  return a.role == b.role && a.content == b.content;
+  return a.role == b.role && a.content == b.content && a.json == b.json;
 }
 
 // The turns that chosen and rejected share (TRL's extract_prompt), back to a user's turn.
@@ -154,7 +196,9 @@ std::vector<Message> shared_prompt(const std::vector<Message>& chosen,
   const auto [end, other] =
       std::mismatch(chosen.begin(), chosen.end(), rejected.begin(), rejected.end(), same_turn);
   std::vector<Message> prompt(chosen.begin(), end);
-  while (!prompt.empty() && prompt.back().role != Role::user) prompt.pop_back();
+  while (!prompt.empty() && prompt.back().role != Role::user && prompt.back().role != Role::tool) {
+    prompt.pop_back();
+  }
   return prompt;
 }
 
@@ -196,9 +240,9 @@ void keep_prompt(const Row& row, Record& record) {
   } else if (!record.turns.empty() && record.turns.back().role == Role::assistant) {
     record.turns.pop_back();
   }
-  if (record.turns.empty() || record.turns.back().role != Role::user) {
-    row.fail("no prompt", "there is no user's turn to answer");
-  }
+  const bool is_open = !record.turns.empty() && (record.turns.back().role == Role::user ||
+                                                 record.turns.back().role == Role::tool);
+  if (!is_open) row.fail("no prompt", "there is no user's turn to answer");
   const std::string& words = record.turns.back().content;
   if (words.find_first_not_of(" \t\r\n") == std::string::npos) {
     row.fail("empty prompt", "the prompt is empty");
@@ -219,6 +263,10 @@ Record read_record(const Json& json, const RowPlan& plan, const std::string& whe
   }
   Record record;
   read_conversation(row, record);
+  if (plan.format != RowFormat::text) {
+    record.tools = json_of(row, plan.columns.tools, Json::value_t::array);
+    record.variables = json_of(row, plan.columns.template_variables, Json::value_t::object);
+  }
   if (plan.kind == SampleKind::prompt) keep_prompt(row, record);
   return record;
 }

@@ -7,7 +7,7 @@
 #include "core/data/sample.h"
 #include "core/error.h"
 #include "core/io/json.h"
-#include "core/text/chat_template.h"
+#include "core/text/chat_format.h"
 
 namespace plumb {
 
@@ -37,6 +37,8 @@ struct Record {
   std::string text;  // RowFormat::text
   std::vector<Message> turns;
   std::vector<Message> rejected;
+  std::string tools;      // JSON, or empty
+  std::string variables;  // of the chat template: JSON, or empty
   double margin = 0.0;
   std::string answer;
 };

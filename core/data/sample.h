@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/text/chat_template.h"  // Role, Span
+#include "core/text/chat_message.h"  // Role, Span
 
 namespace plumb {
 

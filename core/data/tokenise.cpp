@@ -134,8 +134,10 @@ class Pass {
   void plan_rows(const Json& row, const std::string& where) {
     set_format(choose_row_format(options_, kind_, row, where));
     if (encode_.rows.format == RowFormat::text) return;
-    encode_.rows.chat = choose_template(row, where);
-    totals_.chat_format = chat_format_name(encode_.rows.chat);
+    const ChatTemplate chosen = choose_template(row, where);
+    encode_.chat = chosen.with_clock({options_.template_date});
+    encode_.rows.chat = chosen.format();
+    totals_.chat_format = chosen.name();
   }
 
   void set_format(RowFormat format) {
@@ -144,19 +146,22 @@ class Pass {
     is_planned_ = true;
   }
 
-  ChatFormat choose_template(const Json& row, const std::string& where) const {
+  ChatTemplate choose_template(const Json& row, const std::string& where) const {
+    const Tokenizer& tokenizer = *plan_.tokenizer;
     if (options_.chat_template != "auto") {
-      return parse_chat_format(options_.chat_template, "data.template");
+      return ChatTemplate::choose(options_.chat_template, tokenizer, "data.template");
     }
-    if (const auto own = template_from_folder(*plan_.tokenizer)) return *own;
-    if (has_transcripts(row, encode_.rows)) return ChatFormat::plain;
+    if (const auto own = ChatTemplate::own(tokenizer)) return *own;
+    if (has_transcripts(row, encode_.rows)) {
+      return ChatTemplate::builtin(ChatFormat::plain, tokenizer);
+    }
     if (has_message_lists(row, encode_.rows)) {
       throw Error(where +
                       ": the tokenizer has no chat template for these messages; set "
-                      "data.template to chatml, plain, llama2, alpaca or none",
+                      "data.template to chatml, plain, llama2, alpaca, none or a .jinja file",
                   Exit::usage);
     }
-    return ChatFormat::none;
+    return ChatTemplate::builtin(ChatFormat::none, tokenizer);
   }
 
   // Counts one row, or one piece of a document, in order.
@@ -170,10 +175,18 @@ class Pass {
     } else {
       ++totals_.rows_used;
       totals_.rows_cut += work.encoded.was_cut ? 1 : 0;
+      note_untrained(work.encoded);
       work.encoded.sample.row = work.row;
       keep(std::move(work.encoded.sample));
     }
     totals_.longest_row = std::max(totals_.longest_row, work.encoded.longest);
+  }
+
+  void note_untrained(const EncodedRow& row) {
+    if (row.untrained_turns > 0 && totals_.untrained_turns == 0) {
+      totals_.untrained_example = row.untrained_because;
+    }
+    totals_.untrained_turns += row.untrained_turns;
   }
 
   void settle_piece(const RowWork& work) {

@@ -46,7 +46,7 @@ std::vector<Message> parse_transcript(std::string_view text) {
     if (!turns.empty() && turns.back().role == at.mark->role) {
       turns.back().content.append("\n\n").append(content);
     } else {
-      turns.push_back({at.mark->role, std::string(content)});
+      turns.push_back({at.mark->role, std::string(content), ""});
     }
     at = next;
   }

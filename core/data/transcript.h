@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/text/chat_template.h"
+#include "core/text/chat_message.h"
 
 namespace plumb {
 

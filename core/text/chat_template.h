@@ -1,89 +1,80 @@
-// Conversations as text and as tokens. A template is rendered as pieces, so which tokens belong to
-// whom is known by construction: each piece is encoded by itself, and no token ever spans two.
-// The formats are built in and named; Jinja templates are not run.
+// Conversations as text and as tokens, by a chat template: Jinja, as transformers applies it
+// (core/text/jinja). The built-in formats are templates too.
+//
+// Tokens are those of apply_chat_template(tokenize=True): the rendered text is encoded whole and
+// nothing is put around it, so a BOS stands where the template writes one, once. Two things differ,
+// on purpose. The text is cut where a turn of the assistant begins and ends, because generation
+// begins there too; so the tokens of a prompt are the first ones of the conversation it is of. And
+// where words of the data spell a special token they are encoded as ordinary text (what
+// sanitize_control_tokens does in transformers): the first and the last byte of a special token
+// must be the template's own, so '<|' + role + '|>' still makes one.
 #pragma once
-#include <cstdint>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/text/chat_format.h"
+#include "core/text/chat_message.h"
 #include "core/text/tokenizer.h"
 
 namespace plumb {
 
-enum class Role : std::uint8_t { system, user, assistant, markup };
+struct ChatTemplateParts;  // core/text/chat_parts.h
 
-struct Message {
-  Role role = Role::user;  // never markup
-  std::string content;
-};
+// What follows the last message: nothing, what opens the assistant's turn, or nothing but with the
+// last message left open, to be gone on with.
+enum class GenerationPrompt { omit, add, continue_last };
 
-// "system", "user" (or "human"), "assistant" (or "gpt", "model"); anything else is an Error that
-// names `source`.
-Role parse_role(std::string_view name, const std::string& source);
-std::string_view role_name(Role role);
-
-enum class ChatFormat {
-  chatml,  // <|im_start|>user\n...<|im_end|>\n
-  plain,   // "\n\nHuman: ...\n\nAssistant: ...", as in hh-rlhf
-  llama2,  // [INST] ... [/INST] ... </s>
-  alpaca,  // ### Instruction:\n...\n\n### Response:\n...
-  none,    // the contents, one after another
-};
-ChatFormat parse_chat_format(std::string_view name, const std::string& source);
-std::string_view chat_format_name(ChatFormat format);
-// "chatml, plain, llama2, alpaca, none": for option fields and errors.
-std::vector<std::string> chat_format_names();
-
-// A token of the tokenizer that a piece ends with, when the tokenizer has it.
-enum class TurnToken { none, bos, eos };
-
-struct RenderedPiece {
-  std::string text;
-  Role role = Role::markup;           // whose words these are; markup for the template's own text
-  bool is_trained = false;            // the assistant's content and the end of its turn
-  bool is_markup = false;             // the template's text: special tokens are recognised in it
-  TurnToken token = TurnToken::none;  // comes after `text`; no EOS after a text that is a token
-                                      // itself, as <|im_end|> may be
-};
-
-// Throws Error on no messages; where the format has no place for one, on a system message that is
-// not the first, and (llama2, alpaca) on turns that do not alternate. With `add` the last piece
-// opens the assistant's turn; in `plain` and `llama2` the model then writes the space before its
-// first word.
-enum class GenerationPrompt { omit, add };
-std::vector<RenderedPiece> render(ChatFormat format, std::span<const Message> messages,
-                                  GenerationPrompt prompt = GenerationPrompt::omit);
-
-struct Span {
-  std::int64_t begin = 0;  // index of the first token
-  std::int64_t end = 0;    // one past the last
-  Role role = Role::markup;
-  bool is_trained = false;
+// Where strftime_now gets its time.
+struct ChatClock {
+  std::string date;  // "2024-07-26"; empty: now
 };
 
 struct EncodedConversation {
   std::vector<std::int32_t> ids;
   std::vector<Span> spans;  // cover ids without gaps; neighbours of equal role and training merged
+  // Turns of the assistant that are not trained, because the template does not render them the same
+  // way with and without what follows, and why: for the first of them.
+  int untrained_turns = 0;
+  std::string untrained_because;
 };
 
-// Begins with what the tokenizer's post-processor puts before a text (BOS). Markup is encoded as
-// encode_plain does, what people wrote as encode_literal, and pieces after the first as
-// continuations, so decoding gives the rendered text.
-EncodedConversation encode_conversation(const Tokenizer& tokenizer,
-                                        std::span<const RenderedPiece> pieces);
+class ChatTemplate {
+ public:
+  // Each throws Error: for a template that does not parse, one that names template and line.
+  static ChatTemplate builtin(ChatFormat format, const Tokenizer& tokenizer);
+  // The tokenizer's own: its chat_template.jinja, else chat_template of its config; of several the
+  // one called `name`, else "tool_use" for conversations with tools and "default" for others.
+  // Nothing when it has none.
+  static std::optional<ChatTemplate> own(const Tokenizer& tokenizer, const std::string& name = "");
+  static ChatTemplate from_file(const std::string& path, const Tokenizer& tokenizer);
+  // By the word that a user wrote: a built-in's name, "model", "model:NAME" or the path of a .jinja
+  // file. `source` ("data.template") is named in errors.
+  static ChatTemplate choose(const std::string& word, const Tokenizer& tokenizer,
+                             const std::string& source);
 
-// The Jinja text with which apply_chat_template of transformers renders the same text as this
-// format does with this tokenizer.
-std::string jinja_of(ChatFormat format, const Tokenizer& tokenizer);
-// The tokenizer's files with that as `chat_template` of tokenizer_config.json.
-void save_tokenizer_with_template(const Tokenizer& tokenizer, ChatFormat format,
-                                  const std::string& folder);
+  ChatTemplate with_clock(ChatClock clock) const;
 
-// The built-in format whose Jinja text is the tokenizer's own, or nothing when it has none; an
-// Error that says to set `data.template` when it has another.
-std::optional<ChatFormat> template_from_folder(const Tokenizer& tokenizer);
+  const std::string& name() const;  // the word of choose(); a built-in's where the text is its
+  ChatFormat format() const;        // `own` where it is no built-in
+  std::string source() const;       // of all its templates: what a hash of data must cover
+  bool depends_on_date() const;     // whether it calls strftime_now
+  std::string date() const;         // that strftime_now gives: 2024-07-26
+
+  // Throws Error on no messages and where the template refuses (its own words).
+  std::string render(const Conversation& conversation,
+                     GenerationPrompt prompt = GenerationPrompt::omit) const;
+  // With `omit`, the assistant's turns are trained with their ends: the parts in {% generation %}
+  // blocks where the template has some, else what rendering turn by turn shows to be theirs.
+  EncodedConversation encode(const Conversation& conversation,
+                             GenerationPrompt prompt = GenerationPrompt::omit) const;
+
+ private:
+  explicit ChatTemplate(std::shared_ptr<const ChatTemplateParts> parts)
+      : parts_(std::move(parts)) {}
+  std::shared_ptr<const ChatTemplateParts> parts_;
+};
 
 }  // namespace plumb

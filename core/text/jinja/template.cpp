@@ -9,11 +9,17 @@ namespace {
 
 Value from_json(Heap& heap, const Json& json, Origin origin);
 
-Value list_from_json(Heap& heap, const Json& json, Origin origin, bool counts_elements) {
+Value list_from_json(Heap& heap, const Json& json, Origin origin) {
   std::vector<Value> elements;
-  Origin element = 0;
+  for (const Json& value : json) elements.push_back(from_json(heap, value, origin));
+  return heap.list(std::move(elements));
+}
+
+Value counted_from_json(Heap& heap, const Json& json, std::size_t count) {
+  std::vector<Value> elements;
   for (const Json& value : json) {
-    elements.push_back(from_json(heap, value, counts_elements ? ++element : origin));
+    if (elements.size() == count) break;
+    elements.push_back(from_json(heap, value, static_cast<Origin>(elements.size() + 1)));
   }
   return heap.list(std::move(elements));
 }
@@ -42,7 +48,7 @@ Value from_json(Heap& heap, const Json& json, Origin origin) {
     case Json::value_t::string:
       return heap.text(json.get_ref<const std::string&>(), origin);
     case Json::value_t::array:
-      return list_from_json(heap, json, origin, false);
+      return list_from_json(heap, json, origin);
     case Json::value_t::object:
       return dict_from_json(heap, json, origin);
     default:
@@ -67,11 +73,11 @@ Rendering Template::render(const std::vector<Variable>& variables, const Clock& 
   Interpreter interpreter(*source_, limits_, clock);
   try {
     for (const Variable& variable : variables) {
-      interpreter.set_variable(
-          variable.name,
-          variable.counts_elements
-              ? list_from_json(interpreter.heap(), *variable.value, variable.origin, true)
-              : from_json(interpreter.heap(), *variable.value, variable.origin));
+      Heap& heap = interpreter.heap();
+      const Value value = variable.counts_elements
+                              ? counted_from_json(heap, *variable.value, variable.max_elements)
+                              : from_json(heap, *variable.value, variable.origin);
+      interpreter.set_variable(variable.name, value);
     }
   } catch (const Fault& fault) {
     throw TemplateError(source_->name, 1, fault.message);

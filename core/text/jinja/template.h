@@ -21,7 +21,8 @@ struct Variable {
   std::string name;
   const Json* value = nullptr;
   Origin origin = kInput;
-  bool counts_elements = false;  // a list: element i has origin i + 1 instead
+  bool counts_elements = false;         // a list: element i has origin i + 1 instead
+  std::size_t max_elements = SIZE_MAX;  // of such a list
 };
 
 struct Rendering {

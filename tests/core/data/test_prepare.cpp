@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/text/chat_format.h"
 #include "tests/core/data/gzip_bytes.h"
 #include "tests/core/data/prepared.h"
 
@@ -143,9 +144,9 @@ TEST(Prepare, OrderOfTurnsIsCheckedWithFileAndLine) {
   DataOptions options;
   options.chat_template = "alpaca";
   EXPECT_THAT(fault_of(row("user", "assistant") + row("user", "user"), kConversation, options),
-              HasSubstr("rows.jsonl:2: message 2"));
+              AllOf(HasSubstr("rows.jsonl:2:"), HasSubstr("message 2 is by user")));
   EXPECT_THAT(fault_of(row("user", "system"), kConversation, options),
-              HasSubstr("rows.jsonl:1: message 2"));
+              AllOf(HasSubstr("rows.jsonl:1:"), HasSubstr("message 2 is by system")));
 }
 
 TEST(Prepare, EmptyDataAreRefused) {

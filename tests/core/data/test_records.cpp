@@ -218,9 +218,10 @@ TEST(Records, FaultyRowsAreNamedWithFileLineAndRule) {
               HasSubstr("messages[0] needs role and content"));
   EXPECT_THAT(fault(chat, R"({"messages": [{"role": "user", "content": null}]})"),
               HasSubstr("must be text, not null"));
-  EXPECT_THAT(
-      fault(chat, R"({"messages": [{"role": "assistant", "content": "", "tool_calls": []}]})"),
-      HasSubstr("tool_calls"));
+  EXPECT_THAT(fault(chat, R"({"messages": [{"role": "assistant", "tool_calls": []}]})"),
+              HasSubstr("messages[0] needs role and content"));
+  EXPECT_THAT(fault(chat, R"({"messages": [{"role": "user", "content": "u"}], "tools": "{}"})"),
+              HasSubstr("column 'tools' must be a list, not object"));
 }
 
 }  // namespace

@@ -7,6 +7,8 @@ through a pre-tokenizer that uses it. Run with a Python that has `tokenizers`:
     python scripts/make_unicode_table.py > core/text/unicode_table.cpp
 """
 
+import struct
+
 import tokenizers
 from tokenizers import Regex, normalizers, pre_tokenizers
 
@@ -105,6 +107,16 @@ def erased_by(normalizer):
     return members(lambda char: not normalizer.normalize_str(char))
 
 
+def extends_grapheme():
+    """Members of Extend and SpacingMark, and U+200D: with a before it, one cluster, which a map of a alone replaces."""
+    units = [0] * 1024  # a double-array trie of the one key "a"
+    units[0] = 256 << 10
+    units[256 ^ ord("a")] = 512 << 10 | 1 << 8 | ord("a")
+    charsmap = struct.pack("<I1024I", 4096, *units) + b"X\0"
+    normalizer = normalizers.Precompiled(charsmap)
+    return members(lambda char: normalizer.normalize_str("a" + char) == "X")
+
+
 def pieces(text):
     return [piece for piece, _ in pre_tokenizers.UnicodeScripts().pre_tokenize_str(text)]
 
@@ -177,6 +189,7 @@ def main():
         "BertControl": erased_by(bert(clean_text=True)),
         "NonspacingMark": erased_by(bert(strip_accents=True)),
         "CombiningMark": erased_by(normalizers.StripAccents()),
+        "GraphemeExtender": extends_grapheme(),
     }
     assert sets["Space"] == removed_by(pre_tokenizers.WhitespaceSplit())
     scripts = {script: matched(rf"\p{{{script}}}") for script in SCRIPTS}

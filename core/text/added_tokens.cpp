@@ -132,7 +132,6 @@ std::int32_t TokenFinder::child(std::int32_t node, unsigned char byte) const {
 
 TokenFinder::Hit TokenFinder::longest_at(std::string_view text, std::size_t at) const {
   Hit hit;
-  if (!is_first_byte_[static_cast<unsigned char>(text[at])]) return hit;
   std::int32_t node = 0;
   for (std::size_t i = at; i < text.size(); ++i) {
     node = child(node, static_cast<unsigned char>(text[i]));
@@ -146,6 +145,8 @@ std::vector<Segment> TokenFinder::divide(std::string_view text, SpecialText spec
   std::vector<Segment> segments;
   std::size_t done = 0;
   for (std::size_t at = 0; at < text.size();) {
+    while (at < text.size() && !is_first_byte_[static_cast<unsigned char>(text[at])]) ++at;
+    if (at == text.size()) break;
     const Hit hit = longest_at(text, at);
     if (!hit.token) {
       ++at;

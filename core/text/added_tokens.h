@@ -1,5 +1,6 @@
 // The `added_tokens` of tokenizer.json: texts that are found before the model runs.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -59,7 +60,7 @@ class TokenFinder {
 
   std::vector<AddedToken> tokens_;
   std::vector<Node> nodes_;
-  std::vector<bool> is_first_byte_ = std::vector<bool>(256);
+  std::array<bool, 256> is_first_byte_{};
 };
 
 }  // namespace plumb::text

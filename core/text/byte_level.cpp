@@ -42,15 +42,25 @@ std::string to_byte_level(std::string_view text) {
   return out;
 }
 
-std::string from_byte_level(std::string_view token) {
-  std::string bytes;
+void append_from_byte_level(std::string_view token, std::string& bytes) {
+  const std::size_t size = bytes.size();
+  const Alphabet& letters = alphabet();
   for (std::size_t i = 0; i < token.size();) {
     const DecodedChar c = decode_char(token, i);
-    const int byte = c.code < 512 ? alphabet().byte_of[c.code] : -1;
-    if (byte < 0) return std::string(token);
+    const int byte = c.code < letters.byte_of.size() ? letters.byte_of[c.code] : -1;
+    if (byte < 0) {
+      bytes.resize(size);
+      bytes += token;
+      return;
+    }
     bytes += static_cast<char>(byte);
     i += c.length;
   }
+}
+
+std::string from_byte_level(std::string_view token) {
+  std::string bytes;
+  append_from_byte_level(token, bytes);
   return bytes;
 }
 

@@ -37,11 +37,17 @@ std::string take_valid(std::string& held, bool is_last) {
 // Whole tokens only reach the stages below: those that make parts are Fuse and ByteLevel, after
 // which a stage sees one token. Such a token's parts are told apart by begins_token.
 
-void run_stage(const text::ByteLevelDecode&, State& state, Part part, Parts& out) {
-  state.held += text::from_byte_level(part.text);
+void run_stage(const text::ByteLevelDecode&, State& state, Part part, Parts&) {
+  text::append_from_byte_level(part.text, state.held);
+}
+void settle_stage(const text::ByteLevelDecode&, State& state, Parts& out) {
   std::string ready = take_valid(state.held, false);
   if (!ready.empty()) emit_fused(out, state, std::move(ready));
 }
+// Other stages pass on all they can as they run.
+template <class Step>
+void settle_stage(const Step&, State&, Parts&) {}
+
 void end_stage(const text::ByteLevelDecode&, State& state, Parts& out) {
   emit_fused(out, state, take_valid(state.held, true));
 }
@@ -213,10 +219,15 @@ DecodeStream::DecodeStream(const text::Decoder& decoder)
 std::string DecodeStream::run(Parts parts, bool is_last) {
   for (std::size_t i = 0; i < decoder_.size(); ++i) {
     Parts next;
+    next.reserve(parts.size());
     std::visit(
         [&](const auto& step) {
           for (Part& part : parts) run_stage(step, states_[i], std::move(part), next);
-          if (is_last) end_stage(step, states_[i], next);
+          if (is_last) {
+            end_stage(step, states_[i], next);
+          } else {
+            settle_stage(step, states_[i], next);
+          }
         },
         decoder_[i]);
     parts = std::move(next);
@@ -228,6 +239,15 @@ std::string DecodeStream::run(Parts parts, bool is_last) {
 
 std::string DecodeStream::push(std::string_view token) {
   return run({{std::string(token), true}}, false);
+}
+
+std::string DecodeStream::all(std::span<const std::string_view> tokens) {
+  Parts parts;
+  parts.reserve(tokens.size());
+  for (const std::string_view token : tokens) parts.push_back({std::string(token), true});
+  std::string text = run(std::move(parts), true);
+  states_.assign(decoder_.size(), {});
+  return text;
 }
 
 std::string DecodeStream::finish() {

@@ -2,6 +2,7 @@
 // text and decoding token by token are the same code, so they cannot disagree: each stage passes on
 // what no later token can change and keeps the rest back.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -58,6 +59,8 @@ class DecodeStream {
 
   std::string push(std::string_view token);
   std::string finish();
+  // push() of each and finish(), in fewer passes: from the beginning.
+  std::string all(std::span<const std::string_view> tokens);
 
   // Between stages, a token travels in parts: the first begins it, the others continue it.
   struct Part {

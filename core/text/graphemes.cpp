@@ -8,6 +8,8 @@ namespace plumb::text {
 
 namespace {
 
+// ICU knows an older Unicode than `tokenizers`; where they differ in what extends a cluster, the
+// table decides.
 int break_class(char32_t code) {
   return u_getIntPropertyValue(static_cast<UChar32>(code), UCHAR_GRAPHEME_CLUSTER_BREAK);
 }
@@ -42,9 +44,8 @@ std::size_t grapheme_end(std::string_view text, std::size_t at) {
     bool joins = false;
     if (left == U_GCB_CR) {
       joins = right == U_GCB_LF;
-    } else if (!is_control(left) && !is_control(right)) {
-      joins = right == U_GCB_EXTEND || right == U_GCB_ZWJ || right == U_GCB_SPACING_MARK ||
-              left == U_GCB_PREPEND || joins_hangul(left, right) ||
+    } else if (!is_control(left) && (!is_control(right) || is_grapheme_extender(c.code))) {
+      joins = is_grapheme_extender(c.code) || left == U_GCB_PREPEND || joins_hangul(left, right) ||
               (left == U_GCB_ZWJ && is_emoji && is_pictographic(c.code)) ||
               (is_lone_flag && right == U_GCB_REGIONAL_INDICATOR);
     }

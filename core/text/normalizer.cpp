@@ -57,10 +57,6 @@ bool is_chinese(char32_t c) {
                                     [&](auto& r) { return c >= r.first && c <= r.last; });
 }
 
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
-}
-
 void to_byte_level(TrackedText& text) {
   rewrite(text, [](char32_t, std::string_view bytes, Rewriter& out) {
     std::string spelled;
@@ -156,28 +152,7 @@ void apply(const PrecompiledStep& step, TrackedText& text, TextPosition&) {
   step->apply(text);
 }
 
-// What the general steps below do, for the commonest text.
-void normalize_ascii(const BertNormalizer& step, std::string& bytes, TextPosition& position) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    char c = bytes[i];
-    if (step.cleans_text) {
-      if (c == '\t' || c == '\n' || c == '\r') c = ' ';
-      if ((c >= 0 && c < ' ') || c == 0x7F) {
-        if (kept == 0) cut_start(position);
-        continue;
-      }
-    }
-    if (step.lowers && c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    bytes[kept++] = c;
-  }
-  bytes.resize(kept);
-}
-
-void apply(const BertNormalizer& step, TrackedText& text, TextPosition& position) {
-  if (!text.is_tracked && is_ascii(text.bytes)) {
-    return normalize_ascii(step, text.bytes, position);
-  }
+void apply_bert(const BertNormalizer& step, TrackedText& text, TextPosition& position) {
   if (step.cleans_text) {
     if (filter_text(text, survives_cleaning)) cut_start(position);
     rewrite(text, [](char32_t code, std::string_view bytes, Rewriter& out) {
@@ -199,15 +174,59 @@ void apply(const BertNormalizer& step, TrackedText& text, TextPosition& position
   if (step.lowers) to_lower(text);
 }
 
+bool is_cleaned_away(char ascii) {
+  const bool is_kept_space = ascii == '\t' || ascii == '\n' || ascii == '\r';
+  return (ascii < ' ' && !is_kept_space) || ascii == 0x7F;
+}
+
+// What apply_bert does to ASCII.
+void append_bert_ascii(const BertNormalizer& step, std::string_view ascii, std::string& out) {
+  for (char c : ascii) {
+    if (step.cleans_text) {
+      if (is_cleaned_away(c)) continue;
+      if (c < ' ') c = ' ';
+    }
+    out += step.lowers && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+}
+
+// No step looks across the border of ASCII and the rest, so that only the rest takes the long way.
+void apply(const BertNormalizer& step, TrackedText& text, TextPosition& position) {
+  if (text.is_tracked) return apply_bert(step, text, position);
+  const std::string_view bytes = text.bytes;
+  std::string out;
+  out.reserve(bytes.size());
+  for (std::size_t i = 0; i < bytes.size();) {
+    const std::size_t ascii = ascii_end(bytes, i);
+    append_bert_ascii(step, bytes.substr(i, ascii - i), out);
+    const bool is_first = i == 0;
+    const bool has_ascii = ascii > i;
+    if (is_first && has_ascii && step.cleans_text && is_cleaned_away(bytes[0])) cut_start(position);
+    i = ascii;
+    while (i < bytes.size() && (bytes[i] & 0x80)) i += decode_beyond_ascii(bytes, i).length;
+    if (i == ascii) continue;
+    TrackedText rest{std::string(bytes.substr(ascii, i - ascii)), {}, false};
+    TextPosition unused = TextPosition::later;
+    apply_bert(step, rest, is_first && !has_ascii ? position : unused);
+    out += rest.bytes;
+  }
+  text.bytes = std::move(out);
+}
+
 }  // namespace
 
-std::vector<Match> Finder::find_all(std::string_view text) const {
-  if (pattern) return pattern->find_all(text);
-  std::vector<Match> matches;
+void Finder::find_all(std::string_view text, std::vector<Match>& matches) const {
+  if (pattern) return pattern->find_all(text, matches);
+  matches.clear();
   for (std::size_t at = text.find(literal); at != std::string_view::npos;
        at = text.find(literal, at + literal.size())) {
     matches.push_back({at, at + literal.size()});
   }
+}
+
+std::vector<Match> Finder::find_all(std::string_view text) const {
+  std::vector<Match> matches;
+  find_all(text, matches);
   return matches;
 }
 

@@ -17,6 +17,7 @@ struct Finder {
   std::string literal;  // when `pattern` is not set
   std::optional<Pattern> pattern;
 
+  void find_all(std::string_view text, std::vector<Match>& matches) const;  // replaces them
   std::vector<Match> find_all(std::string_view text) const;
 };
 // {"String": ...} or {"Regex": ...}; an empty one is an Error.

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kMaxPatternBytes = 1 << 16;
 constexpr std::size_t kMaxTextBytes = std::size_t{1} << 31;
 constexpr int kFirstClassByte = 0x80;
+// A single match may have to look at all of a long text (a megabyte of spaces).
+constexpr std::uint64_t kStepsPerByte = 8;
 
 struct CodeDeleter {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
@@ -28,10 +30,7 @@ struct SearchState {
   std::string bytes;                   // the text, one byte a character
   std::vector<std::uint32_t> offsets;  // where each character begins in the text
 
-  SearchState() {
-    pcre2_set_match_limit(context, kMatchLimit);
-    pcre2_jit_stack_assign(context, nullptr, stack);
-  }
+  SearchState() { pcre2_jit_stack_assign(context, nullptr, stack); }
   SearchState(const SearchState&) = delete;
   SearchState& operator=(const SearchState&) = delete;
   ~SearchState() {
@@ -162,6 +161,13 @@ Pattern Pattern::compile(std::string_view pattern, const std::string& where) {
 }
 
 std::vector<Match> Pattern::find_all(std::string_view text) const {
+  std::vector<Match> matches;
+  find_all(text, matches);
+  return matches;
+}
+
+void Pattern::find_all(std::string_view text, std::vector<Match>& matches) const {
+  matches.clear();
   if (text.size() >= kMaxTextBytes) throw Error(compiled_->where + ": a text of 2 GiB or more");
   SearchState& state = search_state();
   const bool is_mapped = !is_ascii(text);
@@ -177,7 +183,9 @@ std::vector<Match> Pattern::find_all(std::string_view text) const {
     state.offsets.push_back(static_cast<std::uint32_t>(text.size()));
   }
   const std::string_view subject = is_mapped ? std::string_view(state.bytes) : text;
-  std::vector<Match> matches;
+  const auto limit = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(kMatchLimit + kStepsPerByte * subject.size(), UINT32_MAX));
+  pcre2_set_match_limit(state.context, limit);
   std::size_t from = 0;
   std::size_t last_end = std::string::npos;
   while (from <= subject.size()) {
@@ -186,7 +194,7 @@ std::vector<Match> Pattern::find_all(std::string_view text) const {
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc < 0) {
       throw Error(compiled_->where + ": pattern '" + compiled_->pattern.substr(0, 200) +
-                  "' needs more than " + std::to_string(kMatchLimit) + " steps on a text of " +
+                  "' needs more than " + std::to_string(limit) + " steps on a text of " +
                   std::to_string(text.size()) + " bytes; it backtracks without bound");
     }
     const PCRE2_SIZE* found = pcre2_get_ovector_pointer(state.data);
@@ -201,7 +209,6 @@ std::vector<Match> Pattern::find_all(std::string_view text) const {
     last_end = end;
     from = end;
   }
-  return matches;
 }
 
 }  // namespace plumb::text

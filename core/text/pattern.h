@@ -19,20 +19,22 @@ struct Match {
 };
 
 // Immutable; used from many threads. Backreferences, recursion and whatever else the translator
-// does not know are refused by name. One search that needs more than kMatchLimit steps is an Error.
+// does not know are refused by name. One search that needs more than kMatchLimit steps, and eight
+// for each byte of the text, is an Error.
 class Pattern {
  public:
   static Pattern compile(std::string_view pattern, const std::string& where);
 
   // All matches from left to right, without overlap. An empty match right after another is none.
   std::vector<Match> find_all(std::string_view text) const;
+  void find_all(std::string_view text, std::vector<Match>& matches) const;  // replaces them
 
  private:
   struct Compiled;
   std::shared_ptr<const Compiled> compiled_;
 };
 
-inline constexpr std::uint32_t kMatchLimit = 5'000'000;
+inline constexpr std::uint64_t kMatchLimit = 5'000'000;
 
 // A translated pattern: PCRE2 text and, between, the sets of characters that it asks for.
 struct Translation {

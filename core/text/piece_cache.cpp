@@ -8,9 +8,10 @@ namespace plumb::text {
 
 namespace {
 
-constexpr std::size_t kWays = 8;             // places that a piece may have
-constexpr std::size_t kMaxPieces = 1 << 16;  // half of the entries
-constexpr std::size_t kMaxIds = 1 << 20;     // all are forgotten when there are more
+constexpr std::size_t kWays = 8;  // places that a piece may have
+// All are forgotten when they take more than this.
+constexpr std::size_t kMaxBytes = 1 << 21;
+constexpr std::size_t kMaxIds = 1 << 20;
 
 // Eight bytes at a time: multiply and fold. Whoever makes words that collide only pushes them out
 // of the cache (kWays).
@@ -41,43 +42,55 @@ std::uint64_t PieceCache::new_owner() {
   return next++;
 }
 
-std::size_t PieceCache::slot_of(std::uint64_t hash, std::string_view piece) const {
-  for (std::size_t way = 0; way < kWays; ++way) {
-    const std::size_t slot = (hash + way) % kEntries;
-    if (entries_[slot].piece_size == 0 || holds(entries_[slot], hash, piece)) return slot;
-  }
-  return hash % kEntries;
-}
-
 bool PieceCache::holds(const Entry& entry, std::uint64_t hash, std::string_view piece) const {
-  return entry.hash == hash &&
-         std::string_view(pieces_).substr(entry.piece_begin, entry.piece_size) == piece;
+  return entry.hash == hash && entry.piece_size == piece.size() &&
+         std::memcmp(pieces_.data() + entry.piece_begin, piece.data(), piece.size()) == 0;
 }
 
 std::optional<std::span<const std::int32_t>> PieceCache::find(std::uint64_t owner,
                                                               std::string_view piece) const {
   const std::uint64_t hash = hash_of(owner, piece);
-  const Entry& entry = entries_[slot_of(hash, piece)];
-  if (!holds(entry, hash, piece)) return std::nullopt;
-  return std::span(ids_).subspan(entry.ids_begin, entry.ids_size);
+  for (std::size_t way = 0; way < kWays; ++way) {
+    const Entry& entry = entries_[(hash + way) % kEntries];
+    if (entry.piece_size == 0) break;
+    if (!holds(entry, hash, piece)) continue;
+    if (entry.ids_size <= kInlineIds) return std::span(entry.ids).first(entry.ids_size);
+    return std::span(ids_).subspan(static_cast<std::size_t>(entry.ids[0]), entry.ids_size);
+  }
+  return std::nullopt;
+}
+
+void PieceCache::forget_all() {
+  entries_.assign(kEntries, {});
+  pieces_.clear();
+  ids_.clear();
 }
 
 void PieceCache::put(std::uint64_t owner, std::string_view piece,
                      std::span<const std::int32_t> ids) {
-  if (count_ >= kMaxPieces || ids_.size() + ids.size() > kMaxIds) {
-    entries_.assign(kEntries, {});
-    pieces_.clear();
-    ids_.clear();
-    count_ = 0;
-  }
+  if (ids.size() > UINT16_MAX) return;
+  if (pieces_.size() > kMaxBytes || ids_.size() > kMaxIds) forget_all();
   const std::uint64_t hash = hash_of(owner, piece);
-  Entry& entry = entries_[slot_of(hash, piece)];
-  if (entry.piece_size == 0) ++count_;
-  entry = {hash, static_cast<std::uint32_t>(pieces_.size()),
-           static_cast<std::uint32_t>(ids_.size()), static_cast<std::uint32_t>(ids.size()),
-           static_cast<std::uint16_t>(piece.size())};
+  std::size_t slot = hash % kEntries;  // pushed out when all ways are taken
+  for (std::size_t way = 0; way < kWays; ++way) {
+    const std::size_t next = (hash + way) % kEntries;
+    if (entries_[next].piece_size != 0) continue;
+    slot = next;
+    break;
+  }
+  Entry entry{hash,
+              static_cast<std::uint32_t>(pieces_.size()),
+              static_cast<std::uint16_t>(piece.size()),
+              static_cast<std::uint16_t>(ids.size()),
+              {}};
   pieces_ += piece;
-  ids_.insert(ids_.end(), ids.begin(), ids.end());
+  if (ids.size() <= kInlineIds) {
+    std::copy(ids.begin(), ids.end(), entry.ids.begin());
+  } else {
+    entry.ids[0] = static_cast<std::int32_t>(ids_.size());
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+  }
+  entries_[slot] = entry;
 }
 
 }  // namespace plumb::text

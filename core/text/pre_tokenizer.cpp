@@ -1,5 +1,7 @@
 #include "core/text/pre_tokenizer.h"
 
+#include <algorithm>
+
 #include "core/text/byte_level.h"
 #include "core/text/split.h"
 #include "core/text/unicode.h"
@@ -36,6 +38,13 @@ class PieceWriter {
     if (!out_.is_tracked) return;
     out_.origins.insert(out_.origins.end(), text.size(), list_.text.origins[at]);
   }
+  // `text` stays as it is; it lies at `at` in the old bytes.
+  void keep(std::string_view text, std::size_t at) {
+    out_.bytes += text;
+    if (!out_.is_tracked) return;
+    const auto from = list_.text.origins.begin() + static_cast<std::ptrdiff_t>(at);
+    out_.origins.insert(out_.origins.end(), from, from + static_cast<std::ptrdiff_t>(text.size()));
+  }
   std::size_t size() const { return out_.bytes.size(); }
   void finish() { list_.text = std::move(out_); }
 
@@ -65,7 +74,7 @@ bool goes_on(const PieceList& list, const Piece& piece) {
 void run(PrefixSpaceStep, PieceList& list) {
   rewrite_pieces(list, [&](const Piece& piece, std::string_view text, PieceWriter& out) {
     if (!text.starts_with(' ') && !goes_on(list, piece)) out.put(" ", piece.begin);
-    for (std::size_t i = 0; i < text.size(); ++i) out.put(text.substr(i, 1), piece.begin + i);
+    out.keep(text, piece.begin);
   });
 }
 
@@ -80,7 +89,31 @@ void run(ByteMapStep, PieceList& list) {
   });
 }
 
+// The commonest split: what is found and what lies between are pieces.
+void isolate(const Finder& what, PieceList& list) {
+  std::vector<Piece> out;
+  out.reserve(list.pieces.size() + list.text.bytes.size() / 4);
+  const auto add = [&](const Piece& piece, std::size_t begin, std::size_t end) {
+    if (begin == end) return;
+    out.push_back({piece.begin + begin, piece.begin + end, piece.is_first && begin == 0});
+  };
+  std::vector<Match> matches;
+  for (const Piece& piece : list.pieces) {
+    const std::string_view text = list.view(piece);
+    what.find_all(text, matches);
+    std::size_t done = 0;
+    for (const Match& match : matches) {
+      add(piece, done, match.begin);
+      add(piece, match.begin, match.end);
+      done = match.end;
+    }
+    add(piece, done, text.size());
+  }
+  list.pieces = std::move(out);
+}
+
 void run(const SplitStep& step, PieceList& list) {
+  if (step.behavior == SplitBehavior::isolated) return isolate(step.what, list);
   split_pieces(list, [&](std::string_view piece) {
     std::vector<Stretch> stretches = stretches_of(piece, step.what.find_all(piece));
     if (step.is_inverted) {
@@ -90,14 +123,46 @@ void run(const SplitStep& step, PieceList& list) {
   });
 }
 
+// As divide() of what `is_member` finds with behavior removed or isolated, in one pass.
+template <class IsMember>
+void split_at(PieceList& list, bool keeps_members, IsMember is_member) {
+  std::vector<Piece> out;
+  out.reserve(list.pieces.size() * 2 + list.text.bytes.size() / 4);
+  for (const Piece& piece : list.pieces) {
+    const std::string_view text = list.view(piece);
+    std::size_t done = 0;
+    const auto add = [&](std::size_t begin, std::size_t end) {
+      if (begin == end) return;
+      out.push_back({piece.begin + begin, piece.begin + end, piece.is_first && begin == 0});
+    };
+    for (std::size_t i = 0; i < text.size();) {
+      const DecodedChar c = decode_char(text, i);
+      const std::size_t end = i + c.length;
+      if (is_member(c.code)) {
+        add(done, i);
+        if (keeps_members) add(i, end);
+        done = end;
+      }
+      i = end;
+    }
+    add(done, text.size());
+  }
+  list.pieces = std::move(out);
+}
+
 void run(const DigitsStep& step, PieceList& list) {
-  const auto behavior = step.is_individual ? SplitBehavior::isolated : SplitBehavior::contiguous;
+  if (step.is_individual) {
+    return split_at(list, true, [](char32_t c) { return is_numeric(c); });
+  }
   split_pieces(list, [&](std::string_view piece) {
-    return divide(stretches_of(piece, is_numeric), behavior);
+    return divide(stretches_of(piece, is_numeric), SplitBehavior::contiguous);
   });
 }
 
 void run(const PunctuationStep& step, PieceList& list) {
+  if (step.behavior == SplitBehavior::isolated) {
+    return split_at(list, true, [](char32_t c) { return is_punctuation(c); });
+  }
   split_pieces(list, [&](std::string_view piece) {
     return divide(stretches_of(piece, is_punctuation), step.behavior);
   });
@@ -111,8 +176,11 @@ void run(const MetaspaceStep& step, PieceList& list) {
     const bool is_wanted =
         step.prepend == PrependScheme::always || (step.prepend == PrependScheme::first && is_start);
     if (is_wanted && !has_mark && !goes_on(list, piece)) out.put(mark, piece.begin);
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      out.put(text[i] == ' ' ? std::string_view(mark) : text.substr(i, 1), piece.begin + i);
+    for (std::size_t i = 0; i < text.size();) {
+      const std::size_t space = std::min(text.find(' ', i), text.size());
+      out.keep(text.substr(i, space - i), piece.begin + i);
+      if (space < text.size()) out.put(mark, piece.begin + space);
+      i = space + 1;
     }
   });
   if (!step.is_split) return;
@@ -172,9 +240,7 @@ void run(PlainStep step, PieceList& list) {
     case PlainStep::bert:
       break;
   }
-  split_pieces(list, [](std::string_view piece) {
-    return divide(stretches_of(piece, is_space), SplitBehavior::removed);
-  });
+  split_at(list, false, [](char32_t c) { return is_space(c); });
   if (step == PlainStep::bert) run(PunctuationStep{SplitBehavior::isolated}, list);
 }
 

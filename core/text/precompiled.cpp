@@ -42,6 +42,13 @@ class ReplacementWriter {
   explicit ReplacementWriter(const TrackedText& old) : out_(old, 0) {}
 
   void keep(std::string_view character) { put(character, 0); }
+  void keep_run(std::string_view ascii) {
+    if (ascii.empty()) return;
+    flush();
+    out_.put_next_run(ascii.substr(0, ascii.size() - 1));
+    last_ = ascii.substr(ascii.size() - 1);
+    change_ = 0;
+  }
   void replace(std::string_view part, std::string_view replacement) {
     const std::size_t old_count = count_chars(part);
     std::size_t new_count = 0;
@@ -139,10 +146,11 @@ void Charsmap::apply(TrackedText& text) const {
   const std::string_view bytes = text.bytes;
   ReplacementWriter out(text);
   for (std::size_t i = 0; i < bytes.size();) {
-    if (is_plain_ascii(bytes, i)) {
-      out.keep(bytes.substr(i++, 1));
-      continue;
-    }
+    std::size_t plain = i;
+    while (plain < bytes.size() && is_plain_ascii(bytes, plain)) ++plain;
+    out.keep_run(bytes.substr(i, plain - i));
+    i = plain;
+    if (i == bytes.size()) break;
     const std::size_t end = grapheme_end(bytes, i);
     const std::string_view cluster = bytes.substr(i, end - i);
     i = end;

@@ -40,6 +40,18 @@ void read_named_templates(TokenizerParts& parts, const std::string& base) {
   }
 }
 
+// What the decoder sees of an id; nothing for one that is skipped or unknown.
+std::optional<std::string_view> decoded_token(const TokenizerParts& parts, std::int32_t id,
+                                              SpecialTokens special) {
+  if (const text::AddedToken* added = find_added(parts, id)) {
+    if (added->is_special && special == SpecialTokens::skip) return std::nullopt;
+    return added->matched_text;
+  }
+  const text::Vocab& vocab = model_vocab(parts);
+  if (!vocab.has_id(id)) return std::nullopt;
+  return vocab.token(id);
+}
+
 text::Converted convert(const std::string& base, const std::string& config) {
   auto converted = text::convert_folder(base, config);
   if (converted) return std::move(*converted);
@@ -112,10 +124,12 @@ std::vector<std::int32_t> Tokenizer::prefix_ids() const {
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens special) const {
-  StreamDecoder decoder(*this, special);
-  std::string text;
-  for (const std::int32_t id : ids) text += decoder.push(id);
-  return text + decoder.finish();
+  std::vector<std::string_view> tokens;
+  tokens.reserve(ids.size());
+  for (const std::int32_t id : ids) {
+    if (const auto token = decoded_token(*parts_, id, special)) tokens.push_back(*token);
+  }
+  return DecodeStream(parts_->decoder).all(tokens);
 }
 
 std::int64_t Tokenizer::vocab_size() const {
@@ -183,13 +197,8 @@ StreamDecoder& StreamDecoder::operator=(StreamDecoder&&) noexcept = default;
 StreamDecoder::~StreamDecoder() = default;
 
 std::string StreamDecoder::push(std::int32_t id) {
-  const TokenizerParts& parts = *tokenizer_.parts_;
-  if (const text::AddedToken* added = find_added(parts, id)) {
-    if (added->is_special && special_ == SpecialTokens::skip) return "";
-    return stream_->push(added->matched_text);
-  }
-  const text::Vocab& vocab = model_vocab(parts);
-  return vocab.has_id(id) ? stream_->push(vocab.token(id)) : "";
+  const auto token = decoded_token(*tokenizer_.parts_, id, special_);
+  return token ? stream_->push(*token) : "";
 }
 
 std::string StreamDecoder::finish() {
@@ -202,7 +211,8 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
   files::publish(folder + "/" + kTokenizerFile, parts.json);
   if (!parts.config.empty()) files::publish(folder + "/" + kConfigFile, parts.config);
   for (const auto& [name, bytes] : parts.other_files) {
-    if (name.starts_with(kTemplateFolder)) files::create_directories(folder + "/" + kTemplateFolder);
+    if (name.starts_with(kTemplateFolder))
+      files::create_directories(folder + "/" + kTemplateFolder);
     files::publish(folder + "/" + name, bytes);
   }
 }

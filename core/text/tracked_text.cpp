@@ -58,6 +58,18 @@ void Rewriter::put(std::string_view character, int change) {
   out_.origins.insert(out_.origins.end(), character.size(), origin);
 }
 
+void Rewriter::put_next_run(std::string_view characters) {
+  if (!old_.is_tracked) {
+    out_.bytes += characters;
+    return;
+  }
+  for (std::size_t i = 0; i < characters.size();) {
+    const std::size_t length = decode_char(characters, i).length;
+    put_next(characters.substr(i, length));
+    i += length;
+  }
+}
+
 bool filter_text(TrackedText& text, bool (*keeps)(char32_t)) {
   // The runs of dropped characters: those before the first kept one are skipped, the others are
   // swallowed by the kept one before them.

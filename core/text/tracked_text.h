@@ -36,6 +36,7 @@ class Rewriter {
 
   void put(std::string_view character, int change);  // change as in `tokenizers`: 0, > 0, < 0
   void put_next(std::string_view character) { put(character, 0); }
+  void put_next_run(std::string_view characters);  // put_next of each
   void add(std::string_view character) { put(character, 1); }
   TrackedText finish() { return std::move(out_); }
 

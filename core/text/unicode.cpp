@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace plumb::text {
 
@@ -105,9 +106,8 @@ constexpr std::pair<std::string_view, std::string_view> kLongNames[] = {
 
 }  // namespace
 
-DecodedChar decode_char(std::string_view text, std::size_t at) {
+DecodedChar decode_beyond_ascii(std::string_view text, std::size_t at) {
   const auto first = static_cast<unsigned char>(text[at]);
-  if (first < 0x80) return {first, 1, true};
   const LeadByte lead = lead_byte(first);
   if (lead.length == 0) return {0xFFFD, 1, false};
   const int n = well_formed_prefix(text, at, lead);
@@ -148,9 +148,20 @@ std::string from_char(char32_t code) {
   return out;
 }
 
+std::size_t ascii_end(std::string_view text, std::size_t at) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080ULL;
+  std::uint64_t word = 0;
+  for (; at + sizeof word <= text.size(); at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if (word & kHighBits) break;
+  }
+  while (at < text.size() && (text[at] & 0x80) == 0) ++at;
+  return at;
+}
+
 bool is_valid_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const DecodedChar c = decode_char(text, i);
+  for (std::size_t i = ascii_end(text, 0); i < text.size(); i = ascii_end(text, i)) {
+    const DecodedChar c = decode_beyond_ascii(text, i);
     if (!c.is_valid) return false;
     i += c.length;
   }
@@ -168,17 +179,17 @@ std::string_view to_valid(std::string_view text, std::string& storage) {
   return storage;
 }
 
-bool is_space(char32_t code) {
+bool is_space_beyond_ascii(char32_t code) {
   static const CodeBits bits(space_ranges());
   return bits.has(code);
 }
 
-bool is_numeric(char32_t code) {
+bool is_numeric_beyond_ascii(char32_t code) {
   static const CodeBits bits(numeric_ranges());
   return bits.has(code);
 }
 
-bool is_punctuation(char32_t code) {
+bool is_punctuation_beyond_ascii(char32_t code) {
   static const CodeBits bits(punctuation_ranges());
   return bits.has(code);
 }
@@ -200,6 +211,11 @@ bool is_nonspacing_mark(char32_t code) {
 
 bool is_combining_mark(char32_t code) {
   static const CodeBits bits(combining_mark_ranges());
+  return bits.has(code);
+}
+
+bool is_grapheme_extender(char32_t code) {
+  static const CodeBits bits(grapheme_extender_ranges());
   return bits.has(code);
 }
 

@@ -23,23 +23,48 @@ struct DecodedChar {
 
 // The character at `at` (below text.size()). An invalid sequence ends where Rust's and Python's
 // decoders end it: after the longest start of a well-formed one, or after one byte.
-DecodedChar decode_char(std::string_view text, std::size_t at);
+DecodedChar decode_beyond_ascii(std::string_view text, std::size_t at);
+inline DecodedChar decode_char(std::string_view text, std::size_t at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  if (first < 0x80) return {first, 1, true};
+  return decode_beyond_ascii(text, at);
+}
 // Whether text[at..] is the start of a well-formed character that more bytes could finish.
 bool is_unfinished_char(std::string_view text, std::size_t at);
 
 void append_char(std::string& out, char32_t code);
 std::string from_char(char32_t code);
 bool is_valid_utf8(std::string_view text);
+// Where the first byte of [at, text.size()) beyond ASCII is, or text.size().
+std::size_t ascii_end(std::string_view text, std::size_t at);
 // `text` itself, or with each invalid sequence replaced by U+FFFD in `storage`.
 std::string_view to_valid(std::string_view text, std::string& storage);
 
-bool is_space(char32_t code);
-bool is_numeric(char32_t code);
-bool is_punctuation(char32_t code);
+// By tables, but for ASCII, where all Unicode versions agree.
+bool is_space_beyond_ascii(char32_t code);
+bool is_numeric_beyond_ascii(char32_t code);
+bool is_punctuation_beyond_ascii(char32_t code);
 bool is_word(char32_t code);
+
+inline bool is_ascii_alphanumeric(char32_t code) {
+  return (code >= '0' && code <= '9') || (code >= 'A' && code <= 'Z') ||
+         (code >= 'a' && code <= 'z');
+}
+inline bool is_space(char32_t code) {
+  if (code < 0x80) return code == ' ' || (code >= '\t' && code <= '\r');
+  return is_space_beyond_ascii(code);
+}
+inline bool is_numeric(char32_t code) {
+  return code < 0x80 ? code >= '0' && code <= '9' : is_numeric_beyond_ascii(code);
+}
+inline bool is_punctuation(char32_t code) {
+  if (code < 0x80) return code > ' ' && code < 0x7F && !is_ascii_alphanumeric(code);
+  return is_punctuation_beyond_ascii(code);
+}
 bool is_bert_control(char32_t code);
 bool is_nonspacing_mark(char32_t code);
 bool is_combining_mark(char32_t code);
+bool is_grapheme_extender(char32_t code);
 std::uint32_t split_script(char32_t code);  // as split_script_starts() numbers them
 
 // A set of code points as ordered, disjoint, non-adjacent ranges.

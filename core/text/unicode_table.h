@@ -42,5 +42,7 @@ std::span<const CodeRange> punctuation_ranges();      // what Punctuation takes 
 std::span<const CodeRange> bert_control_ranges();     // what BertNormalizer's clean_text removes
 std::span<const CodeRange> nonspacing_mark_ranges();  // what its strip_accents removes
 std::span<const CodeRange> combining_mark_ranges();   // what StripAccents removes
+// What joins the grapheme cluster before it: Extend, SpacingMark and U+200D.
+std::span<const CodeRange> grapheme_extender_ranges();
 
 }  // namespace plumb::text

@@ -194,6 +194,31 @@ TEST(HostileTokenizer, TruncatedAnywhere) {
   for (std::size_t n = 0; n < text.size(); ++n) EXPECT_NE(error_of(text.substr(0, n)), "") << n;
 }
 
+TEST(HostileTokenizer, OtherModels) {
+  const auto with_model = [](const char* model) {
+    Json json = valid();
+    json["added_tokens"] = Json::array();
+    json["model"] = parse_json(model, "m");
+    return error_of(json);
+  };
+  EXPECT_EQ(with_model(R"({"type": "Unigram", "unk_id": 0, "vocab": [["a", -1.0]]})"), "");
+  EXPECT_THAT(with_model(R"({"type": "Unigram", "unk_id": 1, "vocab": [["a", -1.0]]})"),
+              HasSubstr("model.unk_id"));
+  EXPECT_THAT(with_model(R"({"type": "Unigram", "unk_id": 0, "vocab": []})"),
+              HasSubstr("model.unk_id"));
+  EXPECT_THAT(with_model(R"({"type": "Unigram", "vocab": [["a"]]})"), HasSubstr("[token, score]"));
+  EXPECT_THAT(with_model(R"({"type": "Unigram", "vocab": [["a", 1], ["a", 2]]})"),
+              HasSubstr("two ids"));
+  EXPECT_THAT(with_model(R"({"type": "WordPiece", "vocab": {"a": 0}})"), HasSubstr("unk_token"));
+  EXPECT_THAT(with_model(R"({"type": "WordPiece", "unk_token": "a", "vocab": {"a": 0},
+                             "max_input_chars_per_word": -1})"),
+              HasSubstr("max_input_chars_per_word"));
+  EXPECT_THAT(with_model(("{\"type\": \"WordPiece\", \"unk_token\": \"a\", \"vocab\": {\"" +
+                          std::string(2000, 'a') + "\": 0}}")
+                             .c_str()),
+              HasSubstr("at most 1024"));
+}
+
 // No timing: these end at all, which anything quadratic would not within the test's patience.
 TEST(HostileText, LongOnesAreLinear) {
   Json json = valid();
@@ -206,6 +231,44 @@ TEST(HostileText, LongOnesAreLinear) {
   std::string spaced;
   for (int i = 0; i < 300'000; ++i) spaced += "<s> ";
   EXPECT_EQ(plain.encode(spaced).size(), 600'000u);
+}
+
+// A megabyte of each sort of text that makes careless code quadratic, for each sort of model.
+TEST(HostileText, OneMegabyteOfAnything) {
+  const std::string patterns[] = {
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+      R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+  std::vector<Json> setups;
+  for (const std::string& pattern : patterns) {
+    Json json = valid();
+    json["pre_tokenizer"] = {{"type", "Split"},
+                             {"pattern", {{"Regex", pattern}}},
+                             {"behavior", "Isolated"},
+                             {"invert", false}};
+    setups.push_back(json);
+  }
+  Json unigram = valid();
+  unigram["added_tokens"] = Json::array();
+  unigram["normalizer"] = {{"type", "NFKC"}};
+  unigram["model"] = parse_json(
+      R"({"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1], ["aa", -1.5]]})", "m");
+  setups.push_back(unigram);
+  Json words = valid();
+  words["added_tokens"] = Json::array();
+  words["normalizer"] = {{"type", "BertNormalizer"}};
+  words["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+  words["model"] = parse_json(R"({"type": "WordPiece", "unk_token": "a", "vocab": {"a": 0}})", "m");
+  setups.push_back(words);
+  for (const Json& setup : setups) {
+    const Tokenizer tokenizer = Tokenizer::from_json(setup.dump(), "", "t");
+    for (const char* unit :
+         {"a", " ", "\n", "A", "1", "a\xCC\x81", "\xCC\x81", "' ", "\xE6\x97\xA5"}) {
+      std::string text;
+      while (text.size() < 1'000'000) text += unit;
+      const auto ids = tokenizer.encode_plain(text);
+      EXPECT_EQ(tokenizer.encode_continuation(text, SpecialText::recognised).size(), ids.size());
+    }
+  }
 }
 
 }  // namespace

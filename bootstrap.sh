@@ -3,6 +3,8 @@
 #   ./bootstrap.sh build   install what is missing, build Release into build/
 #   ./bootstrap.sh demo    build, then run recipes/quickstart.yaml (about 5 minutes on 2 cores)
 #   ./bootstrap.sh test    build with the tests, install what they need, run them all
+#   ./bootstrap.sh llama_cpp   install llama.cpp for the test of GGUF files, which is left out without it
+#                              (built from source: about 15 minutes on 2 cores)
 # PLUMB_TORCH=/path/to/libtorch uses a LibTorch that is already there instead of the PyPI wheel.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -103,6 +105,13 @@ install_oracles() {
   pip_install $DEPS/oracle oracles --no-deps -r tests/oracle/requirements.txt
 }
 
+# llama.cpp as a Python package: the judge of exported GGUF files. Its wheel is built here, with pip's own
+# cmake, so it takes long and is not part of `test`.
+install_llama_cpp() {
+  new_venv $DEPS/llama_cpp
+  pip_install $DEPS/llama_cpp llama_cpp --no-deps -r tests/oracle/requirements-llama-cpp.txt
+}
+
 build() {
   local tests=$1
   export PATH=$PWD/$DEPS/venv/bin:$PATH
@@ -112,13 +121,19 @@ build() {
 }
 
 command=${1:-help}
-case $command in build | demo | test) ;; *)
-  sed -n '2,6s/^# \{0,1\}//p' "$0"
+case $command in build | demo | test | llama_cpp) ;; *)
+  sed -n '2,8s/^# \{0,1\}//p' "$0"
   [ "$command" = help ] || die "unknown command '$command'"
   exit 0 ;;
 esac
 
 echo "Plumb: setting up ($command)"
+if [ "$command" = llama_cpp ]; then
+  install_apt "${APT_BUILD[@]}"
+  install_llama_cpp
+  echo "Installed llama.cpp. Next: ctest --test-dir build -R gguf_check --output-on-failure"
+  exit 0
+fi
 if [ "$command" = test ]; then install_apt "${APT_BUILD[@]}" "${APT_TEST[@]}"; else install_apt "${APT_BUILD[@]}"; fi
 install_torch
 if [ "$command" = test ]; then

@@ -15,10 +15,10 @@ namespace plumb {
 
 // What the model's configs say beside the tokenizer.
 struct VocabularyNeeds {
-  std::int64_t rows = 0;            // of the embedding: as many tokens are listed
-  std::optional<std::int32_t> bos;  // of config.json, where the tokenizer names none
-  std::optional<std::int32_t> eos;
-  std::set<std::int32_t> stops;  // of generation_config.json: eos, and end of turn or message
+  std::int64_t rows = 0;                 // of the embedding: as many tokens are listed
+  std::optional<std::int32_t> bos = {};  // of config.json, where the tokenizer names none
+  std::optional<std::int32_t> eos = {};
+  std::set<std::int32_t> stops = {};  // of generation_config.json: eos, and end of turn or message
 };
 
 // The keys tokenizer.*. Throws Error, by name and with what can be done, on a tokenizer whose ids

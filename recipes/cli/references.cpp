@@ -89,6 +89,7 @@ void resolve_references(ScoreOptions& options) {
 
 void resolve_references(ExportOptions& options) {
   resolve_use(options.model, options.use);
+  resolve(options.base, Need::model, Telling::progress);
 }
 
 }  // namespace plumb

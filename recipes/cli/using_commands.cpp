@@ -1,5 +1,6 @@
 #include "core/error.h"
 #include "recipes/cli/command.h"
+#include "recipes/cli/export_command.h"
 #include "recipes/cli/flags.h"
 #include "recipes/cli/open_jobs.h"
 #include "recipes/cli/references.h"
@@ -40,12 +41,6 @@ Command use_command(const std::string& name, const std::string& summary, UseEntr
           }};
 }
 
-int merge(const Arguments& arguments) {
-  Arguments with_format = arguments;
-  with_format.insert(with_format.begin(), {"--format", "hf"});
-  return use_model<ExportOptions>("merge", &JobTable::export_model, with_format);
-}
-
 }  // namespace
 
 std::vector<Command> using_commands() {
@@ -56,12 +51,11 @@ std::vector<Command> using_commands() {
                                 &JobTable::score),
       use_command<EvalOptions>("eval", "Perplexity on text", &JobTable::eval),
       use_command<LogitsOptions>("logits", "Logits at every position", &JobTable::logits),
-      use_command<ExportOptions>(
-          "export",
-          "Writes the merged model, or the adapter, for other tools; reopened and compared",
-          &JobTable::export_model),
+      {"export", "MODEL_OR_ADAPTER --out PATH [flags]",
+       "Writes a model or adapter for other tools; reopened and compared", export_help,
+       export_command},
       {"merge", "MODEL --adapter DIR --out DIR [flags]",
-       "Adds an adapter to its base and writes the model", use_help<ExportOptions>, merge},
+       "Adds an adapter to its base and writes the model", export_help, merge_command},
   };
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/ops/activation_kernel.h"
+#include "core/ops/embedding_kernel.h"
 #include "core/ops/gae_kernel.h"
 #include "core/ops/layer_norm_kernel.h"
 #include "core/ops/paged_attention_kernel.h"
@@ -19,6 +20,8 @@ namespace plumb {
 struct KernelTable {
   int64_t bytes = 0;  // sizeof(KernelTable) of the library that filled it
 
+  decltype(&launch_embedding_forward) embedding_forward = nullptr;
+  decltype(&launch_embedding_backward) embedding_backward = nullptr;
   decltype(&launch_rms_norm_forward) rms_norm_forward = nullptr;
   decltype(&launch_rms_norm_backward) rms_norm_backward = nullptr;
   decltype(&launch_layer_norm_forward) layer_norm_forward = nullptr;

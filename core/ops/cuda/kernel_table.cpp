@@ -4,6 +4,8 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
   using namespace plumb;
   static const KernelTable table{
       .bytes = sizeof(KernelTable),
+      .embedding_forward = launch_embedding_forward,
+      .embedding_backward = launch_embedding_backward,
       .rms_norm_forward = launch_rms_norm_forward,
       .rms_norm_backward = launch_rms_norm_backward,
       .layer_norm_forward = launch_layer_norm_forward,

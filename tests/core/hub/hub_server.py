@@ -218,6 +218,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         if "stall_after" in fault:
             time.sleep(fault["seconds"])
+            if fault.get("goes_on"):
+                self.wfile.write(body[stop:])
+                stop = len(body)
         if stop < len(body) or "announce_more" in fault:
             self.close_connection = True
 

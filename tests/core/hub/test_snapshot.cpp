@@ -184,7 +184,8 @@ TEST(Snapshot, PicklesAndGgufAreRefusedBeforeAnythingIsFetched) {
 }
 
 TEST(Snapshot, ManyAtOnceFetchEachFileOnce) {
-  HubServer server;
+  const Json pause = {{"stall_after", 1'000'000}, {"seconds", 0.6}, {"goes_on", true}};
+  HubServer server(Json{{"faults", {{"model.safetensors", {pause}}}}});
   server.put_model(3'000'000);
   server.start();
   std::vector<std::string> folders(6);

@@ -1,6 +1,6 @@
 // What each family's config.json means, with the defaults of transformers' config classes, and what
 // is written back. That the options then compute the same as transformers:
-// tests/recipes/families_check.py.
+// tests/families.
 #include "core/io/family.h"
 
 #include <gmock/gmock.h>

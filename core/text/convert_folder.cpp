@@ -6,17 +6,12 @@
 #include "core/text/byte_level.h"
 #include "core/text/convert.h"
 #include "core/text/json_view.h"
+#include "core/text/known_patterns.h"
 
 namespace plumb::text {
 
 namespace {
 
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwenPattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kO200kPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::size_t kLlama3Ranks = 128000;
 constexpr std::int64_t kMaxPlaceholders = 1 << 16;
 
@@ -27,7 +22,7 @@ struct NamedPattern {
 };
 constexpr NamedPattern kTiktokenFiles[] = {
     {"tokenizer.model", kLlama3Pattern},    {"tiktoken.model", kLlama3Pattern},
-    {"qwen.tiktoken", kQwenPattern},        {"cl100k_base.tiktoken", kLlama3Pattern},
+    {"qwen.tiktoken", kQwen2Pattern},       {"cl100k_base.tiktoken", kLlama3Pattern},
     {"o200k_base.tiktoken", kO200kPattern}, {"p50k_base.tiktoken", kGpt2Pattern},
     {"r50k_base.tiktoken", kGpt2Pattern},
 };

@@ -4,6 +4,7 @@
 #include "core/text/convert.h"
 #include "core/text/convert_parts.h"
 #include "core/text/json_view.h"
+#include "core/text/known_patterns.h"
 #include "core/text/unicode.h"
 
 namespace plumb::text {
@@ -11,8 +12,6 @@ namespace plumb::text {
 namespace {
 
 constexpr const char* kEndOfText = "<|endoftext|>";
-constexpr const char* kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;

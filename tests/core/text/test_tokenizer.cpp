@@ -11,16 +11,19 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// GPT-2's bytes for these 46 strings as llama.cpp expects them: a second, independent oracle.
+// The ids of these 46 strings as llama.cpp expects them: a second, independent oracle. GPT-2's
+// tokenizer is made from its encoder.json and vocab.bpe.
 TEST(Tokenizer, LlamaCppCases) {
-  for (const std::string name : {"falcon", "phi-3"}) {
+  for (const std::string name : {"falcon", "phi-3", "gpt-2"}) {
     const std::string folder = "../shared/data/tokenizer/";
     if (!files::exists(folder)) GTEST_SKIP() << "needs ../shared/data";
     const std::string base = folder + "llama.cpp-cases/ggml-vocab-" + name + ".gguf";
     const std::string inputs = files::read_file(base + ".inp");
     const std::string outputs = files::read_file(base + ".out");
     const Tokenizer tokenizer =
-        Tokenizer::from_json(files::read_file(folder + name + "/tokenizer.json"), "", name);
+        name == "gpt-2"
+            ? Tokenizer::load(folder + "gpt2")
+            : Tokenizer::from_json(files::read_file(folder + name + "/tokenizer.json"), "", name);
     const std::string separator = "\n__ggml_vocab_test__\n";
     std::size_t at = 0;
     std::size_t line = 0;
@@ -72,6 +75,16 @@ TEST(Tokenizer, ContinuationPutsNothingBefore) {
     ids.insert(ids.end(), more.begin(), more.end());
   }
   EXPECT_EQ(tokenizer.decode(ids), "Once upon a time</s>");
+}
+
+// Code points, and what the post-processor puts around is nowhere.
+TEST(Tokenizer, OffsetsAreCharacters) {
+  if (!has_shared("data/tokenizer/phi-3")) GTEST_SKIP() << "needs ../shared";
+  const Tokenizer tokenizer = Tokenizer::load("../shared/data/tokenizer/phi-3");
+  const auto spans = tokenizer.encode_spans("\xC3\xA9t\xC3\xA9 \xE6\x97\xA5");
+  EXPECT_EQ(spans.front().id, 1);
+  EXPECT_EQ(spans.front().end, 0u);
+  EXPECT_EQ(spans.back().end, 5u);
 }
 
 // 0xE2 0x82 begins a character, 0xFF none: one U+FFFD each, as Python's and Rust's decoders give.

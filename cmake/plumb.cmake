@@ -111,7 +111,7 @@ function(plumb_simt_kernels name)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
   target_compile_options(${name} PRIVATE
     -x c++ -include ${CMAKE_SOURCE_DIR}/tests/simt/cuda_language.h
-    -O1 -g1 -mfma -ffp-contract=fast -fno-tree-sra -Wno-unknown-pragmas
+    -O1 -g1 -ffp-contract=fast -fno-tree-sra -Wno-unknown-pragmas
     -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
   target_link_libraries(${name} PUBLIC plumb_simt)
 endfunction()

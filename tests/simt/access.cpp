@@ -190,6 +190,12 @@ Buffer* owner_of(const Access& access) {
 
 void access_device(const Access& access, uint32_t part) {
   Buffer* const buffer = owner_of(access);
+  if ((access.address & (access.bytes - 1)) != 0) {
+    report_access(DefectKind::misaligned, access,
+                  std::to_string(access.bytes) + " bytes" +
+                      (buffer != nullptr ? " of " + where_in(*buffer, access.address) : ""));
+    stop_launch();  // a device faults, and so may this machine
+  }
   if (buffer == nullptr) {
     return;
   }
@@ -200,11 +206,6 @@ void access_device(const Access& access, uint32_t part) {
   if (buffer->is_freed) {
     report_access(DefectKind::use_after_free, access, where_in(*buffer, access.address));
     return;
-  }
-  if ((access.address & (access.bytes - 1)) != 0) {
-    report_access(DefectKind::misaligned, access,
-                  std::to_string(access.bytes) + " bytes of " + where_in(*buffer, access.address));
-    stop_launch();  // a device faults, and so may this machine
   }
   const uint32_t site = site_of(access.pc, part + (buffer->is_shared ? kSharedPart : 0));
   check_shadow(*buffer, access, site);

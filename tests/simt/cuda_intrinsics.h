@@ -196,19 +196,18 @@ PLUMB_INTRINSIC float __frcp_rn(float x) {
 PLUMB_INTRINSIC float __fsqrt_rn(float x) {
   return std::sqrt(x);
 }
-// Rounded products and sums: volatile keeps the compiler from contracting them, as CUDA promises.
+// Each rounded by itself: volatile keeps the compiler from contracting them, as CUDA promises.
 PLUMB_INTRINSIC float __fmul_rn(float x, float y) {
-  float product = x * y;
-  asm("" : "+x"(product));
+  const volatile float product = x * y;
   return product;
 }
 PLUMB_INTRINSIC float __fadd_rn(float x, float y) {
-  asm("" : "+x"(x), "+x"(y));
-  return x + y;
+  const volatile float a = x, b = y;
+  return a + b;
 }
 PLUMB_INTRINSIC float __fsub_rn(float x, float y) {
-  asm("" : "+x"(x), "+x"(y));
-  return x - y;
+  const volatile float a = x, b = y;
+  return a - b;
 }
 PLUMB_INTRINSIC float __fmaf_rn(float x, float y, float z) {
   return std::fma(x, y, z);

@@ -65,14 +65,15 @@ hunt_all() {
   return $failed
 }
 
-# The smallest set of small inputs that reaches all that is reached now.
+# A small set of small inputs that reaches every edge that is reached now.
 keep() {
   local entry=$1 kept=$BUILD/kept/$1
   rm -rf "$kept" && mkdir -p "$kept" "$BUILD/found/$entry"
-  "$(program "$entry")" -merge=1 -max_len=$KEPT_BYTES "$kept" "tests/fuzz/corpus/$entry" "$BUILD/found/$entry" \
+  "$(program "$entry")" -set_cover_merge=1 -use_counters=0 -max_len=$KEPT_BYTES "$kept" "tests/fuzz/corpus/$entry" "$BUILD/found/$entry" \
     >"$BUILD/$entry.merge.log" 2>&1 || { tail "$BUILD/$entry.merge.log"; die "cannot merge $entry"; }
   # Hand-written inputs keep their names; found ones are named by their content.
   find "tests/fuzz/corpus/$entry" -regextype posix-extended -regex '.*/[0-9a-f]{40}' -delete
+  find "tests/fuzz/corpus/$entry" -type f -exec sha1sum {} + | cut -d' ' -f1 | (cd "$kept" && xargs rm -f)
   find "$kept" -type f -exec cp {} "tests/fuzz/corpus/$entry/" \;
   echo "$entry: $(find "tests/fuzz/corpus/$entry" -type f | wc -l) inputs, $(du -sb "tests/fuzz/corpus/$entry" | cut -f1) bytes"
 }

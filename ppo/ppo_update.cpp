@@ -60,7 +60,7 @@ class Pass {
     const PolicyLossOptions policy_options{options.cliprange, options.dual_clip,
                                            options.entropy_coef, minibatch_.num_tokens};
     const at::Tensor policy = token_loss(
-        hidden.index_select(0, rows.predict_rows), models_.decoder->weights.lm_head, rows.targets,
+        hidden.index_select(0, rows.predict_rows), models_.decoder->head(), rows.targets,
         options.rollout.temperature, policy_loss(tokens, policy_options, sums.policy));
 
     const at::Tensor before = hidden.index_select(0, rows.state_rows + n);

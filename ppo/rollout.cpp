@@ -118,14 +118,14 @@ void evaluate_roles(const PpoModels& models, const std::vector<ScoreTerm>& terms
   std::vector<int64_t> all(trajectory.sequences.size());
   std::iota(all.begin(), all.end(), 0);
   const double temperature = settings.options.temperature;
-  const at::Tensor& lm_head = models.decoder->weights.lm_head;
+  const LmHead head = models.decoder->head();
   for (const auto& micro :
        divide(trajectory, all, static_cast<int64_t>(roles.size()), settings.micro_batch_tokens)) {
     const MicroRows rows = micro_rows(trajectory, micro);
     const auto hidden = hidden_of_roles(*models.decoder, rows.batch, roles);
     const auto logprobs = [&](const at::Tensor& role) {
       const at::Tensor predicting = role.index_select(0, rows.predict_rows);
-      return token_stats(predicting, lm_head, rows.targets, temperature).logprobs;
+      return token_stats(predicting, head, rows.targets, temperature).logprobs;
     };
     trajectory.logprobs.index_copy_(0, rows.tokens, logprobs(hidden[0]));
     trajectory.ref_logprobs.index_copy_(0, rows.tokens, logprobs(hidden[1]));

@@ -32,7 +32,7 @@ LossSum next_token_loss(const NextTokenModel& model, const TokenBatch& batch,
     return TokenLossChunk{nats, at::full_like(rows.logprobs, -1), {}};
   };
   LossSum sum;
-  sum.loss = token_loss(trained_rows, model.decoder->weights.lm_head, batch.targets, 1.0, loss);
+  sum.loss = token_loss(trained_rows, model.decoder->head(), batch.targets, 1.0, loss);
   sum.sums = {entropy};
   return sum;
 }

@@ -8,14 +8,13 @@
 #include <cstdint>
 #include <vector>
 
-namespace plumb {
+#include "core/io/linear_sites.h"
 
-enum class Linear { q, k, v, o, gate, up, down };
-constexpr int kNumLinears = 7;
+namespace plumb {
 
 struct LowRank {
   at::Tensor a;  // (R, I) f32; undefined where the adapter leaves this linear alone
-  at::Tensor b;  // (O, R) f32
+  at::Tensor b;  // (O, R) f32, rows in the order of memory (LinearSite)
   bool defined() const { return a.defined(); }
 };
 

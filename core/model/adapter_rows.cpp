@@ -8,7 +8,7 @@
 namespace plumb {
 namespace {
 
-// Steps and linears share the 64 bits that name a mask: 2^16 linears are 9362 layers.
+// Steps and linears share the 64 bits that name a mask: 2^16 linears are 7281 layers.
 constexpr int kLinearBits = 16;
 
 Dropout dropout_of(const ForwardOptions& options, const AdapterRows& rows, int64_t layer,
@@ -21,13 +21,12 @@ Dropout dropout_of(const ForwardOptions& options, const AdapterRows& rows, int64
           (options.dropout->step << kLinearBits) | index, rows.begin};
 }
 
-void check_place(const LowRank& low_rank, const LinearPlace& place, int64_t layer) {
-  if (low_rank.b.defined() && low_rank.b.dim() == 2 && low_rank.b.size(0) == place.outputs) {
+void check_place(const LowRank& low_rank, const LinearSite& site, int64_t layer) {
+  if (low_rank.b.defined() && low_rank.b.dim() == 2 && low_rank.b.size(0) == site.outputs) {
     return;
   }
-  throw Error("adapter: layer " + std::to_string(layer) + ", linear " +
-              std::to_string(static_cast<int>(place.linear)) + ": b must be (" +
-              std::to_string(place.outputs) + ", R) for this base model" +
+  throw Error("adapter: layer " + std::to_string(layer) + ", " + site.module + ": b must be (" +
+              std::to_string(site.outputs) + ", R) for this base model" +
               (low_rank.b.defined() && low_rank.b.dim() == 2
                    ? ", got (" + std::to_string(low_rank.b.size(0)) + ", " +
                          std::to_string(low_rank.b.size(1)) + ")"
@@ -37,20 +36,20 @@ void check_place(const LowRank& low_rank, const LinearPlace& place, int64_t laye
 }  // namespace
 
 std::vector<LowRankUpdate> layer_updates(const ForwardOptions& options, int64_t layer,
-                                         std::initializer_list<LinearPlace> places) {
+                                         const std::vector<LinearSite>& sites, Product product) {
   std::vector<LowRankUpdate> updates;
   for (const AdapterRows& rows : options.adapters) {
     if (rows.adapter == nullptr || rows.begin == rows.end) {
       continue;
     }
-    for (const LinearPlace& place : places) {
-      const LowRank& low_rank = rows.adapter->at(layer, place.linear);
-      if (!low_rank.defined()) {
+    for (const LinearSite& site : sites) {
+      const LowRank& low_rank = rows.adapter->at(layer, site.linear);
+      if (site.product != product || !low_rank.defined()) {
         continue;
       }
-      check_place(low_rank, place, layer);
-      updates.push_back({rows.begin, rows.end, place.column, low_rank.a, low_rank.b,
-                         rows.adapter->scale, dropout_of(options, rows, layer, place.linear)});
+      check_place(low_rank, site, layer);
+      updates.push_back({rows.begin, rows.end, site.row, low_rank.a, low_rank.b,
+                         rows.adapter->scale, dropout_of(options, rows, layer, site.linear)});
     }
   }
   return updates;

@@ -1,7 +1,6 @@
 // From the adapters of a forward pass to the updates of one layer's linears.
 #pragma once
 #include <cstdint>
-#include <initializer_list>
 #include <vector>
 
 #include "core/model/decoder.h"
@@ -9,15 +8,9 @@
 
 namespace plumb {
 
-// Where a linear's output stands in a fused one: first column, and how many.
-struct LinearPlace {
-  Linear linear;
-  int64_t column;
-  int64_t outputs;
-};
-
+// Of the linears that lie in `product`; `sites` are the config's (core/io/linear_sites.h).
 std::vector<LowRankUpdate> layer_updates(const ForwardOptions& options, int64_t layer,
-                                         std::initializer_list<LinearPlace> places);
+                                         const std::vector<LinearSite>& sites, Product product);
 
 // Row groups lie in [0, num_rows), do not overlap, and their adapters have `config`'s layers.
 void check_adapters(const ForwardOptions& options, const ModelConfig& config, int64_t num_rows);

@@ -1,36 +1,47 @@
 #include "core/model/decode_forward.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
+#include <numeric>
 
-#include "core/model/rotary_of.h"
+#include "core/model/block_norm.h"
+#include "core/model/positions.h"
+#include "core/ops/attention_bias.h"
 
 namespace plumb {
 namespace {
-
-constexpr int64_t kRankAlign = 16;  // see decode_linear.h
 
 float* data(const at::Tensor& tensor) {
   return tensor.mutable_data_ptr<float>();
 }
 
-DecodeNorm norm_of(const at::Tensor& weight, double eps) {
-  return {weight.const_data_ptr<float>(), weight.size(0), static_cast<float>(eps)};
-}
-
 }  // namespace
 
+void DecodeStep::add(int32_t token, const DecodeRow& row, int64_t length) {
+  tokens.push_back(token);
+  rows.push_back(row);
+  lengths.push_back(length);
+}
+
+void DecodeStep::clear() {
+  tokens.clear();
+  rows.clear();
+  lengths.clear();
+}
+
 DecodeForward::DecodeForward(const Decoder& decoder, const Adapter* adapter, int64_t max_rows)
-    : decoder_(decoder), adapter_(adapter), max_rows_(max_rows) {
-  const ModelConfig& config = decoder.config;
-  int64_t rank = 0;
-  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    add_layer(i);
+    : decoder_(decoder), adapter_(adapter) {
+  const std::vector<LinearSite> sites = linear_sites(decoder.config);
+  for (int64_t i = 0; i < decoder.config.num_hidden_layers; ++i) {
+    add_layer(i, sites);
   }
-  for (std::size_t i = 0; i < padded_.size(); i += 2) {
-    rank = std::max(rank, padded_[i].size(0));
-  }
+  final_norm_ = norm_of(decoder.weights.final_norm);
+  adapter_.reserve(max_rows);
+  allocate(max_rows);
+}
+
+void DecodeForward::allocate(int64_t max_rows) {
+  const ModelConfig& config = decoder_.config;
   const int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads;
   const auto rows_of = [max_rows](int64_t width) {
     return at::empty({max_rows, width}, at::TensorOptions().dtype(at::kFloat));
@@ -39,151 +50,194 @@ DecodeForward::DecodeForward(const Decoder& decoder, const Adapter* adapter, int
   normed_ = rows_of(config.hidden_size);
   qkv_ = rows_of((heads + 2 * kv_heads) * config.head_dim);
   attended_ = rows_of(heads * config.head_dim);
-  gate_up_ = rows_of(2 * config.intermediate_size);
+  gate_up_ = rows_of((config.is_gated ? 2 : 1) * config.intermediate_size);
   act_ = rows_of(config.intermediate_size);
-  low_rank_scratch_ = rows_of(rank);
+  added_ = rows_of(config.has_post_norms ? config.hidden_size : 0);
 }
 
-DecodeLowRank DecodeForward::low_rank(int64_t layer, Linear linear) {
-  if (adapter_ == nullptr || !adapter_->at(layer, linear).defined()) {
+DecodeNorm DecodeForward::norm_of(const NormWeights& weights) {
+  if (!weights.weight.defined()) {
     return {};
   }
-  const LowRank& pair = adapter_->at(layer, linear);
-  const int64_t rank = pair.a.size(0);
-  const int64_t missing = (kRankAlign - rank % kRankAlign) % kRankAlign;
-  const at::Tensor a = at::constant_pad_nd(pair.a.detach(), {0, 0, 0, missing}).contiguous();
-  const at::Tensor b = at::constant_pad_nd(pair.b.detach(), {0, missing}).contiguous();
-  padded_.push_back(a);
-  padded_.push_back(b);
-  return {.a = a.const_data_ptr<float>(),
-          .b = b.const_data_ptr<float>(),
-          .rank = rank + missing,
-          .scale = static_cast<float>(adapter_->scale)};
+  const NormWeights factors = norm_factors(weights, decoder_.config.norm);
+  norms_.push_back(factors.weight);
+  return {.weight = factors.weight.const_data_ptr<float>(),
+          .bias = factors.bias.defined() ? factors.bias.const_data_ptr<float>() : nullptr,
+          .width = factors.weight.size(0),
+          .eps = static_cast<float>(decoder_.config.norm_eps)};
 }
 
-FusedLinear DecodeForward::fused(const at::Tensor& weight, const at::Tensor& bias, int64_t layer,
-                                 std::span<const Linear> linears, std::span<const int64_t> sizes) {
-  FusedLinear joint{{}, weight.size(1), weight.size(0)};
-  const float* rows = weight.const_data_ptr<float>();
-  const float* biases = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
-  bool adapted = false;
-  int64_t column = 0;
-  for (std::size_t i = 0; i < linears.size(); ++i) {
-    const DecodeWeight part{rows + column * joint.in_features,
-                            biases == nullptr ? nullptr : biases + column, sizes[i],
-                            joint.in_features};
-    joint.parts.push_back({part, low_rank(layer, linears[i]), column});
-    adapted = adapted || joint.parts.back().low_rank.a != nullptr;
-    column += sizes[i];
-  }
-  if (!adapted) {
-    joint.parts = {{{rows, biases, joint.out_features, joint.in_features}, {}, 0}};
-  }
-  return joint;
-}
-
-void DecodeForward::add_layer(int64_t index) {
+void DecodeForward::add_layer(int64_t index, const std::vector<LinearSite>& sites) {
   const LayerWeights& w = decoder_.weights.layers[index];
+  const auto product = [&](Product which) {
+    return adapter_.product(w.product(which), index, sites, which);
+  };
+  layers_.push_back({.attention_norm = norm_of(w.attention_norm),
+                     .q_norm = norm_of(w.q_norm),
+                     .k_norm = norm_of(w.k_norm),
+                     .after_attention_norm = norm_of(w.after_attention_norm),
+                     .mlp_norm = norm_of(w.mlp_norm),
+                     .after_mlp_norm = norm_of(w.after_mlp_norm),
+                     .qkv = product(Product::qkv),
+                     .o = product(Product::o),
+                     .gate_up = product(Product::gate_up),
+                     .down = product(Product::down)});
+}
+
+void DecodeForward::embed(const DecodeStep& step) {
   const ModelConfig& config = decoder_.config;
-  const int64_t q = config.num_attention_heads * config.head_dim;
-  const int64_t kv = config.num_key_value_heads * config.head_dim;
-  const int64_t f = config.intermediate_size, c = config.hidden_size;
-  using L = Linear;
-  layers_.push_back(
-      {.input_norm = norm_of(w.input_norm, config.rms_norm_eps),
-       .post_norm = norm_of(w.post_norm, config.rms_norm_eps),
-       .qkv = fused(w.qkv, w.qkv_bias, index, std::array{L::q, L::k, L::v}, std::array{q, kv, kv}),
-       .o = fused(w.o, {}, index, std::array{L::o}, std::array{c}),
-       .gate_up = fused(w.gate_up, {}, index, std::array{L::gate, L::up}, std::array{f, f}),
-       .down = fused(w.down, {}, index, std::array{L::down}, std::array{c})});
-}
-
-void DecodeForward::apply(const FusedLinear& linear, const float* x, float* y,
-                          const float* residual) const {
-  for (const FusedLinear::Part& part : linear.parts) {
-    DecodeLowRank low_rank = part.low_rank;
-    low_rank.scratch = data(low_rank_scratch_);
-    decode_linear(x, num_rows_, part.weight, low_rank,
-                  {.y = y + part.column,
-                   .y_stride = linear.out_features,
-                   .residual = residual == nullptr ? nullptr : residual + part.column});
+  const int64_t width = config.hidden_size;
+  const float* tokens = decoder_.weights.embed_tokens.const_data_ptr<float>();
+  const at::Tensor& learned = decoder_.weights.embed_positions;
+  num_rows_ = step.size();
+  for (int64_t n = 0; n < num_rows_; ++n) {
+    float* x = data(x_) + n * width;
+    std::memcpy(x, tokens + step.tokens[n] * width, sizeof(float) * width);
+    if (config.embedding_scale != 1.0) {
+      decode_scale(x, static_cast<float>(config.embedding_scale), width);
+    }
+    if (learned.defined()) {
+      decode_add(x, learned.const_data_ptr<float>() + step.rows[n].position * width, width);
+    }
   }
 }
 
-void DecodeForward::embed(std::span<const int32_t> tokens, std::span<const DecodeRow> rows) {
-  const int64_t width = decoder_.config.hidden_size;
-  const float* table = decoder_.weights.embed_tokens.const_data_ptr<float>();
+// What the rows' positions need: rotary tables, ALiBi's biases.
+void DecodeForward::place(const DecodeStep& step) {
+  const ModelConfig& config = decoder_.config;
+  rotary_rows_.clear();
   int64_t positions = 0;
-  for (std::size_t n = 0; n < tokens.size(); ++n) {
-    std::memcpy(data(x_) + n * width, table + tokens[n] * width, sizeof(float) * width);
-    positions = std::max(positions, rows[n].position + 1);
+  for (const DecodeRow& row : step.rows) {
+    positions = std::max(positions, row.position + 1);
+    rotary_rows_.push_back(row.position);
   }
-  num_rows_ = static_cast<int64_t>(tokens.size());
-  if (!rotary_.cos.defined() || rotary_.cos.size(0) < positions) {
-    rotary_ = decoder_.rotary->get(rotary_of(decoder_.config), positions);
+  if (rotates_by_length(config)) {
+    rotary_ = rotary_table_of_rows(rotary_of(config), rotary_rows_, step.lengths);
+    std::iota(rotary_rows_.begin(), rotary_rows_.end(), 0);
+  } else if (config.positions == Positions::rope &&
+             (!rotary_.cos.defined() || rotary_.cos.size(0) < positions)) {
+    rotary_ = decoder_.rotary->get(rotary_of(config), positions);
+  } else if (config.positions == Positions::alibi &&
+             (!key_bias_.defined() || key_bias_.size(1) < positions)) {
+    key_bias_ = falcon_alibi(config.num_attention_heads, 2 * positions, config.attention_scale);
   }
 }
 
-void DecodeForward::attention(int64_t layer, std::span<const DecodeRow> rows,
-                              const DecodeCache& cache, Attention how_far) {
+// Head norms and rope. Queries and keys lie side by side: one rotation.
+void DecodeForward::turn(float* qkv) {
+  const ModelConfig& config = decoder_.config;
+  if (rotary_.cos.defined()) {
+    decode_rotate(qkv, qkv_.size(1), config.num_attention_heads + config.num_key_value_heads,
+                  rotary_rows_,
+                  {.cos = rotary_.cos.const_data_ptr<float>(),
+                   .sin = rotary_.sin.const_data_ptr<float>(),
+                   .half = rotary_.cos.size(1),
+                   .head_dim = config.head_dim});
+  }
+}
+
+void DecodeForward::norm(const DecodeNorm& norm) {
+  decode_norm(data(x_), num_rows_, norm, data(normed_));
+}
+
+// x += after(product(input)); without a norm after it the product adds to x itself.
+void DecodeForward::add_to_residual(const DecodeProduct& product, const float* input,
+                                    const DecodeNorm& after) {
+  if (after.weight == nullptr) {
+    adapter_.apply(product, input, num_rows_, data(x_), data(x_));
+    return;
+  }
+  adapter_.apply(product, input, num_rows_, data(added_), nullptr);
+  decode_norm(data(added_), num_rows_, after, data(added_));
+  decode_add(data(x_), data(added_), num_rows_ * x_.size(1));
+}
+
+void DecodeForward::attention(int64_t layer, const DecodeStep& step, const DecodeCache& cache,
+                              Attention how_far) {
   const Layer& l = layers_[layer];
   const int64_t dim = cache.head_dim, kv_heads = cache.num_kv_heads;
   const int64_t heads = decoder_.config.num_attention_heads, stride = qkv_.size(1);
   float* qkv = data(qkv_);
-  decode_rms_norm(data(x_), num_rows_, l.input_norm, data(normed_));
-  apply(l.qkv, data(normed_), qkv, nullptr);
-  // Queries and keys lie side by side: one rotation.
-  decode_rotate(qkv, stride, heads + kv_heads, rows,
-                {rotary_.cos.const_data_ptr<float>(), rotary_.sin.const_data_ptr<float>(), dim});
-  append_to_cache(cache, rows, qkv + heads * dim, qkv + (heads + kv_heads) * dim, stride);
-  if (how_far == Attention::skip) {
-    return;
+  norm(l.attention_norm);
+  adapter_.apply(l.qkv, data(normed_), num_rows_, qkv, nullptr);
+  if (l.q_norm.weight != nullptr) {
+    decode_head_norm(qkv, stride, heads, num_rows_, l.q_norm);
+    decode_head_norm(qkv + heads * dim, stride, kv_heads, num_rows_, l.k_norm);
   }
-  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  decode_attention(cache, rows, {qkv, stride, heads, scale}, data(attended_));
-  apply(l.o, data(attended_), data(x_), data(x_));
+  turn(qkv);
+  append_to_cache(cache, step.rows, qkv + heads * dim, qkv + (heads + kv_heads) * dim, stride);
+  if (how_far == Attention::compute) {
+    attend(layer, step, cache);
+  }
+}
+
+void DecodeForward::attend(int64_t layer, const DecodeStep& step, const DecodeCache& cache) {
+  const ModelConfig& config = decoder_.config;
+  const Layer& l = layers_[layer];
+  const DecodeQueries queries{.q = data(qkv_),
+                              .stride = qkv_.size(1),
+                              .num_heads = config.num_attention_heads,
+                              .scale = static_cast<float>(config.attention_scale),
+                              .window = config.windows.empty() ? 0 : config.windows[layer],
+                              .softcap = static_cast<float>(config.attention_softcap),
+                              .key_bias = key_bias_.defined()
+                                              ? DecodeBias{data(key_bias_), key_bias_.size(1)}
+                                              : DecodeBias{},
+                              .relative = {}};
+  decode_attention(cache, step.rows, queries, data(attended_));
+  if (config.block_order == BlockOrder::parallel) {
+    norm(l.mlp_norm);  // of x before attention's output is added
+  }
+  add_to_residual(l.o, data(attended_), l.after_attention_norm);
 }
 
 void DecodeForward::mlp(int64_t layer) {
+  const ModelConfig& config = decoder_.config;
   const Layer& l = layers_[layer];
-  decode_rms_norm(data(x_), num_rows_, l.post_norm, data(normed_));
-  apply(l.gate_up, data(normed_), data(gate_up_), nullptr);
-  decode_swiglu(data(gate_up_), num_rows_, act_.size(1), data(act_));
-  apply(l.down, data(act_), data(x_), data(x_));
+  if (config.block_order == BlockOrder::sequential) {
+    norm(l.mlp_norm);
+  }
+  adapter_.apply(l.gate_up, data(normed_), num_rows_, data(gate_up_), nullptr);
+  decode_activate(data(gate_up_), num_rows_, act_.size(1), {config.activation, config.is_gated},
+                  data(act_));
+  add_to_residual(l.down, data(act_), l.after_mlp_norm);
 }
 
-void DecodeForward::run(std::span<const int32_t> tokens, std::span<const DecodeRow> rows,
-                        KvCache& cache) {
-  embed(tokens, rows);
+void DecodeForward::run(const DecodeStep& step, KvCache& cache) {
+  embed(step);
+  place(step);
   for (int64_t i = 0; i < std::ssize(layers_); ++i) {
-    attention(i, rows, cache.layer(i), Attention::compute);
+    attention(i, step, cache.layer(i), Attention::compute);
     mlp(i);
   }
 }
 
-void DecodeForward::fill(std::span<const int32_t> tokens, std::span<const DecodeRow> rows,
-                         KvCache& cache) {
-  embed(tokens, rows);
+void DecodeForward::fill(const DecodeStep& step, KvCache& cache) {
+  embed(step);
+  place(step);
   const int64_t last = std::ssize(layers_) - 1;
   for (int64_t i = 0; i < last; ++i) {
-    attention(i, rows, cache.layer(i), Attention::compute);
+    attention(i, step, cache.layer(i), Attention::compute);
     mlp(i);
   }
-  attention(last, rows, cache.layer(last), Attention::skip);
+  attention(last, step, cache.layer(last), Attention::skip);
 }
 
 std::span<const float> DecodeForward::logits() {
   const ModelConfig& config = decoder_.config;
+  const int64_t vocab = config.vocab_size;
   if (!logits_.defined() || logits_.size(0) < num_rows_) {
-    logits_ = at::empty({num_rows_, config.vocab_size}, x_.options());
+    logits_ = at::empty({num_rows_, vocab}, x_.options());
   }
-  decode_rms_norm(data(x_), num_rows_, norm_of(decoder_.weights.final_norm, config.rms_norm_eps),
-                  data(normed_));
-  decode_linear(data(normed_), num_rows_,
-                {decoder_.weights.lm_head.const_data_ptr<float>(), nullptr, config.vocab_size,
-                 config.hidden_size},
-                {}, {.y = data(logits_), .y_stride = config.vocab_size});
-  return {data(logits_), static_cast<std::size_t>(num_rows_ * config.vocab_size)};
+  norm(final_norm_);
+  decode_linear(
+      data(normed_), num_rows_,
+      {decoder_.weights.lm_head.const_data_ptr<float>(), nullptr, vocab, config.hidden_size}, {},
+      {.y = data(logits_), .y_stride = vocab});
+  if (config.logits_softcap > 0) {
+    decode_softcap(data(logits_), num_rows_, vocab, static_cast<float>(config.logits_softcap));
+  }
+  return {data(logits_), static_cast<std::size_t>(num_rows_ * vocab)};
 }
 
 }  // namespace plumb

@@ -5,29 +5,28 @@
 #pragma once
 #include <ATen/ATen.h>
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "core/model/decode_linears.h"
 #include "core/model/decoder.h"
 #include "core/model/kv_cache.h"
-#include "core/ops/decode_linear.h"
 #include "core/ops/decode_rows.h"
 #include "core/ops/rope.h"
 
 namespace plumb {
 
-// Several linears over the same input, read at once where no adapter stands between them.
-struct FusedLinear {
-  struct Part {
-    DecodeWeight weight;
-    DecodeLowRank low_rank;
-    int64_t column = 0;  // of the joint output
-  };
-  std::vector<Part> parts;
-  int64_t in_features = 0;
-  int64_t out_features = 0;
+// Tokens and their places. A sequence's rows stand in order of position.
+struct DecodeStep {
+  std::vector<int32_t> tokens;
+  std::vector<DecodeRow> rows;
+  std::vector<int64_t>
+      lengths;  // of each token's sequence in this step: a prompt's, or position + 1
+
+  void add(int32_t token, const DecodeRow& row, int64_t length);
+  void clear();
+  int64_t size() const { return static_cast<int64_t>(tokens.size()); }
 };
 
 class DecodeForward {
@@ -35,41 +34,46 @@ class DecodeForward {
   // Keeps references: decoder and adapter (null: none) must outlive it and not change.
   DecodeForward(const Decoder& decoder, const Adapter* adapter, int64_t max_rows);
 
-  // Tokens at their places: writes their keys and values. Afterwards logits() may be asked for.
-  // At most max_rows; a sequence's rows in order of position; the cache has room.
-  void run(std::span<const int32_t> tokens, std::span<const DecodeRow> rows, KvCache& cache);
+  // Writes the tokens' keys and values. Afterwards logits() may be asked for. At most max_rows; the
+  // cache has room.
+  void run(const DecodeStep& step, KvCache& cache);
 
   // The same without what only the logits need: for prompts.
-  void fill(std::span<const int32_t> tokens, std::span<const DecodeRow> rows, KvCache& cache);
+  void fill(const DecodeStep& step, KvCache& cache);
 
   // (N, V) of the last run; valid until the next.
   std::span<const float> logits();
 
  private:
   struct Layer {
-    DecodeNorm input_norm, post_norm;
-    FusedLinear qkv, o, gate_up, down;
+    DecodeNorm attention_norm, q_norm, k_norm, after_attention_norm, mlp_norm, after_mlp_norm;
+    DecodeProduct qkv, o, gate_up, down;
   };
   enum class Attention { skip, compute };
 
-  FusedLinear fused(const at::Tensor& weight, const at::Tensor& bias, int64_t layer,
-                    std::span<const Linear> linears, std::span<const int64_t> sizes);
-  DecodeLowRank low_rank(int64_t layer, Linear linear);
-  void add_layer(int64_t index);
-  void embed(std::span<const int32_t> tokens, std::span<const DecodeRow> rows);
-  void attention(int64_t layer, std::span<const DecodeRow> rows, const DecodeCache& cache,
+  void add_layer(int64_t index, const std::vector<LinearSite>& sites);
+  DecodeNorm norm_of(const NormWeights& weights);
+  void allocate(int64_t max_rows);
+  void embed(const DecodeStep& step);
+  void place(const DecodeStep& step);
+  void turn(float* qkv);
+  void attention(int64_t layer, const DecodeStep& step, const DecodeCache& cache,
                  Attention how_far);
+  void attend(int64_t layer, const DecodeStep& step, const DecodeCache& cache);
   void mlp(int64_t layer);
-  void apply(const FusedLinear& linear, const float* x, float* y, const float* residual) const;
+  void norm(const DecodeNorm& norm);
+  void add_to_residual(const DecodeProduct& product, const float* input, const DecodeNorm& after);
 
   const Decoder& decoder_;
-  const Adapter* adapter_;
-  int64_t max_rows_;
   int64_t num_rows_ = 0;  // of the last run
+  AdapterTensors adapter_;
+  std::vector<at::Tensor> norms_;  // factors of their own (norm_factors)
   std::vector<Layer> layers_;
-  std::vector<at::Tensor> padded_;  // the adapter's: A, B, A, B, ...; ranks padded
+  DecodeNorm final_norm_;
   RotaryTable rotary_;
-  at::Tensor x_, normed_, qkv_, attended_, gate_up_, act_, low_rank_scratch_, logits_;
+  std::vector<int64_t> rotary_rows_;  // each token's row of the table
+  at::Tensor key_bias_;               // (H, P) of ALiBi
+  at::Tensor x_, normed_, qkv_, attended_, gate_up_, act_, added_, logits_;
 };
 
 }  // namespace plumb

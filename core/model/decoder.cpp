@@ -7,8 +7,8 @@
 #include "core/model/attention_block.h"
 #include "core/model/forward_pass.h"
 #include "core/model/mlp_block.h"
-#include "core/model/rotary_of.h"
-#include "core/ops/rms_norm.h"
+#include "core/model/positions.h"
+#include "core/ops/attention_bias.h"
 
 namespace plumb {
 namespace {
@@ -28,72 +28,155 @@ void check_batch(const PackedBatch& batch, const ModelConfig& config) {
   }
   check_range(batch.tokens, config.vocab_size, "token ids",
               "the tokenizer and the model belong to different vocabularies");
-  check_range(batch.positions, config.max_position_embeddings, "positions",
+  check_range(batch.positions, position_limit(config), "positions",
               "shorten the sequences to max_position_embeddings");
+}
+
+// Dynamic scaling: every token's row, by the length of its sequence.
+RotaryTable table_of_tokens(const RotarySpec& spec, const PackedBatch& batch) {
+  const int64_t* positions = batch.positions.const_data_ptr<int64_t>();
+  std::vector<int64_t> lengths;
+  for (int64_t b = 0; b < batch.num_sequences(); ++b) {
+    const int64_t length = batch.cu_seqlens[b + 1] - batch.cu_seqlens[b];
+    lengths.insert(lengths.end(), length, length);
+  }
+  return rotary_table_of_rows(spec, {positions, positions + batch.num_rows()}, lengths);
+}
+
+void add_positions(ForwardPass& pass, const Decoder& decoder, const PackedBatch& batch) {
+  const ModelConfig& config = decoder.config;
+  const int64_t num_positions = batch.positions.max().item<int64_t>() + 1;
+  if (config.positions == Positions::alibi) {
+    pass.attention.key_bias =
+        falcon_alibi(config.num_attention_heads, num_positions, config.attention_scale)
+            .to(decoder.weights.embed_tokens.scalar_type());
+  } else if (rotates_by_length(config)) {
+    pass.rotary = table_of_tokens(rotary_of(config), batch);
+    pass.rotary_rows = at::arange(batch.num_rows(), at::kLong);
+  } else if (config.positions == Positions::rope) {
+    pass.rotary = decoder.rotary->get(rotary_of(config), num_positions);
+    pass.rotary_rows = batch.positions;
+  }
 }
 
 SharedPass make_pass(const Decoder& decoder, const PackedBatch& batch) {
   const ModelConfig& config = decoder.config;
-  const int64_t num_positions = batch.positions.max().item<int64_t>() + 1;
-  return std::make_shared<const ForwardPass>(ForwardPass{
-      config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.rms_norm_eps,
-      batch.positions, batch.cu_seqlens, decoder.rotary->get(rotary_of(config), num_positions)});
+  ForwardPass pass{
+      .heads = config.num_attention_heads,
+      .kv_heads = config.num_key_value_heads,
+      .head_dim = config.head_dim,
+      .norm = {config.norm, config.norm_eps},
+      .activation = {config.activation, config.is_gated},
+      .cu_seqlens = batch.cu_seqlens,
+      .rotary = {},
+      .rotary_rows = {},
+      .attention = {.scale = config.attention_scale, .softcap = config.attention_softcap},
+      .windows = config.windows};
+  add_positions(pass, decoder, batch);
+  return std::make_shared<const ForwardPass>(std::move(pass));
 }
 
-AttentionUpdates attention_updates(const ForwardOptions& options, const ModelConfig& config,
-                                   int64_t layer) {
-  const int64_t q = config.num_attention_heads * config.head_dim;
-  const int64_t kv = config.num_key_value_heads * config.head_dim;
-  return {layer_updates(options, layer,
-                        {{Linear::q, 0, q}, {Linear::k, q, kv}, {Linear::v, q + kv, kv}}),
-          layer_updates(options, layer, {{Linear::o, 0, config.hidden_size}})};
+at::Tensor embedded(const Decoder& decoder, const PackedBatch& batch) {
+  at::Tensor x = at::embedding(decoder.weights.embed_tokens, batch.tokens);
+  if (decoder.config.embedding_scale != 1.0) {
+    // In f32, as transformers keeps it whatever the model's type.
+    x = x * static_cast<float>(decoder.config.embedding_scale);
+  }
+  if (decoder.weights.embed_positions.defined()) {
+    x = x + at::embedding(decoder.weights.embed_positions, batch.positions);
+  }
+  return x;
 }
 
-MlpUpdates mlp_updates(const ForwardOptions& options, const ModelConfig& config, int64_t layer) {
-  const int64_t width = config.intermediate_size;
-  return {layer_updates(options, layer, {{Linear::gate, 0, width}, {Linear::up, width, width}}),
-          layer_updates(options, layer, {{Linear::down, 0, config.hidden_size}})};
+// One layer: `updates` of a product are asked for as they are needed.
+template <class Updates>
+at::Tensor run_layer(const at::Tensor& x, const LayerWeights& weights, const SharedPass& pass,
+                     const AttentionOptions& options, BlockOrder order, const Updates& updates) {
+  const at::Tensor attended =
+      attention_block(x, weights, pass, options, {updates(Product::qkv), updates(Product::o)});
+  const at::Tensor& source = order == BlockOrder::sequential ? attended : x;
+  return mlp_block(source, attended, weights, pass,
+                   {updates(Product::gate_up), updates(Product::down)});
 }
+
+struct Named {
+  std::vector<NamedTensor> all;
+
+  void add(const std::string& name, const at::Tensor& tensor) {
+    if (tensor.defined()) {
+      all.push_back({name, tensor});
+    }
+  }
+  template <class Weights>  // of a norm or a product
+  void add_both(const std::string& name, const Weights& weights) {
+    add(name + ".weight", weights.weight);
+    add(name + ".bias", weights.bias);
+  }
+  void add_layer(const std::string& prefix, const LayerWeights& layer) {
+    add_both(prefix + "attention_norm", layer.attention_norm);
+    add_both(prefix + "qkv", layer.qkv);
+    add_both(prefix + "q_norm", layer.q_norm);
+    add_both(prefix + "k_norm", layer.k_norm);
+    add_both(prefix + "o", layer.o);
+    add_both(prefix + "after_attention_norm", layer.after_attention_norm);
+    add_both(prefix + "mlp_norm", layer.mlp_norm);
+    add_both(prefix + "gate_up", layer.gate_up);
+    add_both(prefix + "down", layer.down);
+    add_both(prefix + "after_mlp_norm", layer.after_mlp_norm);
+  }
+};
 
 }  // namespace
+
+const ProductWeights& LayerWeights::product(Product which) const {
+  switch (which) {
+    case Product::qkv:
+      return qkv;
+    case Product::o:
+      return o;
+    case Product::gate_up:
+      return gate_up;
+    default:
+      return down;
+  }
+}
 
 at::Tensor Decoder::hidden(const PackedBatch& batch, const ForwardOptions& options) const {
   check_batch(batch, config);
   check_adapters(options, config, batch.num_rows());
   const SharedPass pass = make_pass(*this, batch);
-  at::Tensor x = at::embedding(weights.embed_tokens, batch.tokens);
+  const std::vector<LinearSite> sites = linear_sites(config);
+  at::Tensor x = embedded(*this, batch);
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const LayerWeights& here = weights.layers[layer];
-    x = attention_block(x, here, pass, attention_updates(options, config, layer));
-    x = mlp_block(x, here, pass, mlp_updates(options, config, layer));
+    x = run_layer(x, with_norm_factors(weights.layers[layer], config.norm), pass,
+                  pass->attention_of(layer), config.block_order,
+                  [&](Product product) { return layer_updates(options, layer, sites, product); });
   }
-  return rms_norm(x, weights.final_norm, config.rms_norm_eps);
+  return norm(x, norm_factors(weights.final_norm, config.norm), pass->norm);
+}
+
+LmHead Decoder::head() const {
+  return {weights.lm_head, config.logits_softcap};
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
-  return at::linear(hidden, weights.lm_head);
+  const at::Tensor raw = at::linear(hidden, weights.lm_head);
+  const double cap = config.logits_softcap;
+  return cap > 0 ? (raw / cap).tanh() * cap : raw;
 }
 
 std::vector<NamedTensor> Decoder::parameters() const {
-  std::vector<NamedTensor> all{{"embed_tokens", weights.embed_tokens}};
+  Named named;
+  named.add("embed_tokens", weights.embed_tokens);
+  named.add("embed_positions", weights.embed_positions);
   for (std::size_t layer = 0; layer < weights.layers.size(); ++layer) {
-    const LayerWeights& here = weights.layers[layer];
-    const std::string prefix = "layers." + std::to_string(layer) + ".";
-    all.push_back({prefix + "input_norm", here.input_norm});
-    all.push_back({prefix + "qkv", here.qkv});
-    if (here.qkv_bias.defined()) {
-      all.push_back({prefix + "qkv_bias", here.qkv_bias});
-    }
-    all.push_back({prefix + "o", here.o});
-    all.push_back({prefix + "post_norm", here.post_norm});
-    all.push_back({prefix + "gate_up", here.gate_up});
-    all.push_back({prefix + "down", here.down});
+    named.add_layer("layers." + std::to_string(layer) + ".", weights.layers[layer]);
   }
-  all.push_back({"final_norm", weights.final_norm});
+  named.add_both("final_norm", weights.final_norm);
   if (!weights.lm_head.is_same(weights.embed_tokens)) {
-    all.push_back({"lm_head", weights.lm_head});
+    named.add("lm_head", weights.lm_head);
   }
-  return all;
+  return std::move(named.all);
 }
 
 }  // namespace plumb

@@ -13,26 +13,44 @@
 #include "core/model/adapter.h"
 #include "core/model/packed_batch.h"
 #include "core/ops/rope.h"
+#include "core/ops/token_loss.h"
 
 namespace plumb {
 
-// Weights of one layer, f32. q, k, v and gate, up lie in one tensor each, so that x is read once;
-// files keep Hugging Face's separate names.
+// A norm's weight and, in LayerNorm, its bias: (C), or (D) of q and k. Undefined: no such norm.
+struct NormWeights {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+// One of a layer's four products, f32, its linears one under another (core/io/linear_sites.h).
+struct ProductWeights {
+  at::Tensor weight;  // (O, I)
+  at::Tensor bias;    // (O) or undefined
+};
+
+// q, k, v and gate, up lie in one tensor each, so that x is read once; files keep the family's
+// names and layout.
 struct LayerWeights {
-  at::Tensor input_norm;  // (C)
-  at::Tensor qkv;         // ((H + 2 K) D, C)
-  at::Tensor qkv_bias;    // ((H + 2 K) D) or undefined
-  at::Tensor o;           // (C, H D)
-  at::Tensor post_norm;   // (C)
-  at::Tensor gate_up;     // (2 F, C), gate first
-  at::Tensor down;        // (C, F)
+  NormWeights attention_norm;        // before attention
+  ProductWeights qkv;                // ((H + 2 K) D, C): q, k, v
+  NormWeights q_norm, k_norm;        // (D), Qwen 3
+  ProductWeights o;                  // (C, H D)
+  NormWeights after_attention_norm;  // Gemma 2
+  NormWeights mlp_norm;              // before the MLP; undefined where attention's serves both
+  ProductWeights gate_up;            // (2 F, C), gate first; (F, C) where the MLP is not gated
+  ProductWeights down;               // (C, F)
+  NormWeights after_mlp_norm;        // Gemma 2
+
+  const ProductWeights& product(Product which) const;
 };
 
 struct DecoderWeights {
-  at::Tensor embed_tokens;  // (V, C)
+  at::Tensor embed_tokens;     // (V, C)
+  at::Tensor embed_positions;  // (max_position_embeddings, C) of learned positions, else undefined
   std::vector<LayerWeights> layers;
-  at::Tensor final_norm;  // (C)
-  at::Tensor lm_head;     // (V, C); the same tensor as embed_tokens when tied
+  NormWeights final_norm;
+  at::Tensor lm_head;  // (V, C); the same tensor as embed_tokens when tied
 };
 
 struct NamedTensor {
@@ -50,21 +68,27 @@ struct Decoder {
   ModelConfig config;
   DecoderWeights weights;
   std::shared_ptr<RotaryCache> rotary = std::make_shared<RotaryCache>();  // of this config's rope
+  GenerationConfig generation;  // of the folder it came from; saved with it
 
   // batch -> (N, C) f32: hidden states after the final norm, ready for a head.
   // Differentiable in the adapters' tensors and in weights that require a gradient.
   at::Tensor hidden(const PackedBatch& batch, const ForwardOptions& options = {}) const;
 
+  // What the losses of core/ops/token_loss.h need of the head.
+  LmHead head() const;
+
   // (M, C) -> (M, V): whole logits, for inspection and tests; losses use core/ops/token_loss.h.
   at::Tensor logits(const at::Tensor& hidden) const;
 
-  // Every weight once (a tied head is not listed again), named as in this struct: "layers.3.qkv".
+  // Every weight once (a tied head is not listed again), named as in this struct:
+  // "layers.3.qkv.weight".
   std::vector<NamedTensor> parameters() const;
 };
 
-// Reads a Hugging Face folder straight into the final tensors (f32 in memory; f32, bf16, f16
+// Reads a Hugging Face folder straight into the final tensors (f32 in memory; f64, f32, bf16, f16
 // files). Errors name the tensor, the shape wanted by config.json and the shape found; missing and
-// unexpected tensors are errors. A tied head present in the files must equal the embedding.
+// unexpected tensors are errors. Whether the head is tied is decided by the files where the flag
+// says another thing (config.tie_word_embeddings is then what was found, and a warning says so).
 Decoder load_decoder(const std::string& folder);
 
 // A new model: normal(0, initializer_range), o and down scaled by 1/sqrt(2 L) (GPT-2, section 2.3),

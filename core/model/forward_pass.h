@@ -6,6 +6,9 @@
 #include <memory>
 #include <vector>
 
+#include "core/model/block_norm.h"
+#include "core/ops/activation.h"
+#include "core/ops/attention.h"
 #include "core/ops/rope.h"
 
 namespace plumb {
@@ -14,10 +17,20 @@ struct ForwardPass {
   int64_t heads = 0;     // H
   int64_t kv_heads = 0;  // K
   int64_t head_dim = 0;  // D
-  double norm_eps = 0.0;
-  at::Tensor positions;             // (N)
+  NormRule norm;
+  ActivationRule activation;
   std::vector<int64_t> cu_seqlens;  // (B + 1)
-  RotaryTable rotary;
+  RotaryTable rotary;               // undefined where q and k are not turned
+  at::Tensor rotary_rows;           // (N): each token's row of the table
+  AttentionOptions attention;       // but for what differs between layers
+  std::vector<int64_t> windows;     // (L) or empty, as ModelConfig::windows
+
+  // Of one layer.
+  AttentionOptions attention_of(int64_t layer) const {
+    AttentionOptions options = attention;
+    options.window = windows.empty() ? 0 : windows[layer];
+    return options;
+  }
 };
 
 using SharedPass = std::shared_ptr<const ForwardPass>;

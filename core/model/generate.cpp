@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/io/model_config.h"
 #include "core/model/generate_batch.h"
+#include "core/model/positions.h"
 
 namespace plumb {
 namespace {
@@ -17,10 +18,10 @@ void check_request(const GenerateRequest& request, const ModelConfig& config) {
   if (length == 0) {
     throw Error(name + ": the prompt has no tokens; begin it with the model's BOS");
   }
-  if (length >= config.max_position_embeddings) {
+  if (length >= position_limit(config)) {
     throw Error(name + ": a prompt of " + std::to_string(length) +
                 " tokens leaves no room in max_position_embeddings (" +
-                std::to_string(config.max_position_embeddings) + "); shorten it");
+                std::to_string(position_limit(config)) + "); shorten it");
   }
   for (const int32_t id : request.prompt) {
     if (id < 0 || id >= config.vocab_size) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/model/positions.h"
 #include "core/ops/philox.h"
 
 namespace plumb {
@@ -64,7 +65,7 @@ GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<Generat
 GenerateBatch::Sequence GenerateBatch::begin(std::size_t request, int64_t slot) const {
   const std::vector<int32_t>& prompt = requests_[request].prompt;
   const int64_t length = std::ssize(prompt);
-  const int64_t room = task_.decoder->config.max_position_embeddings - length;
+  const int64_t room = position_limit(task_.decoder->config) - length;
   Sequence sequence{.request = request,
                     .slot = slot,
                     .limit = std::min(task_.sampling.max_new_tokens, room),
@@ -89,12 +90,19 @@ void GenerateBatch::admit() {
   }
 }
 
+// Tokens at the beginning of a prompt whose keys and values are those of `cached`. Keys turned by
+// the length of their sequence are no other sequence's.
+int64_t GenerateBatch::shared_prefix(std::span<const int32_t> prompt,
+                                     std::span<const int32_t> cached) const {
+  return rotates_by_length(task_.decoder->config) ? 0 : common_prefix(prompt, cached);
+}
+
 // Copies the longest beginning of the prompt that lies in some slot; returns its length.
 int64_t GenerateBatch::reuse_prefix(const Sequence& sequence) {
   const std::span<const int32_t> prompt = to_cache(requests_[sequence.request].prompt);
   int64_t best = 0, source = sequence.slot;
   for (int64_t slot = 0; slot < std::ssize(cached_); ++slot) {
-    const int64_t length = common_prefix(prompt, cached_[slot]);
+    const int64_t length = shared_prefix(prompt, cached_[slot]);
     if (length > best || (length == best && slot == sequence.slot)) {
       best = length;
       source = slot;
@@ -119,10 +127,10 @@ bool GenerateBatch::admit_wave() {
     const std::span<const int32_t> prompt = to_cache(requests_[request].prompt);
     int64_t soon = 0, now = 0;
     for (std::size_t i = first; i < active_.size(); ++i) {
-      soon = std::max(soon, common_prefix(prompt, to_cache(requests_[active_[i].request].prompt)));
+      soon = std::max(soon, shared_prefix(prompt, to_cache(requests_[active_[i].request].prompt)));
     }
     for (const std::vector<int32_t>& cached : cached_) {
-      now = std::max(now, common_prefix(prompt, cached));
+      now = std::max(now, shared_prefix(prompt, cached));
     }
     if (soon - now >= kWorthWaiting) {
       later.push_back(request);
@@ -139,29 +147,26 @@ bool GenerateBatch::admit_wave() {
 
 // What is still missing of the prompts of active_[first...], in pieces of kPromptRows.
 void GenerateBatch::fill_prompts(std::size_t first) {
-  step_tokens_.clear();
-  step_rows_.clear();
+  step_.clear();
   for (std::size_t i = first; i < active_.size(); ++i) {
     const int64_t slot = active_[i].slot;
     const std::span<const int32_t> prompt = to_cache(requests_[active_[i].request].prompt);
     for (int64_t position = std::ssize(cached_[slot]); position < std::ssize(prompt); ++position) {
-      step_tokens_.push_back(prompt[position]);
-      step_rows_.push_back({slot, position});
-      if (std::ssize(step_tokens_) == kPromptRows) {
-        fill_cache(step_tokens_, step_rows_);
+      step_.add(prompt[position], {slot, position}, active_[i].prompt_length);
+      if (step_.size() == kPromptRows) {
+        fill_cache();
       }
     }
     cached_[slot].assign(prompt.begin(), prompt.end());
   }
-  fill_cache(step_tokens_, step_rows_);
+  fill_cache();
 }
 
-void GenerateBatch::fill_cache(std::vector<int32_t>& tokens, std::vector<DecodeRow>& rows) {
-  if (!tokens.empty()) {
-    forward_.fill(tokens, rows, cache_);
+void GenerateBatch::fill_cache() {
+  if (step_.size() > 0) {
+    forward_.fill(step_, cache_);
   }
-  tokens.clear();
-  rows.clear();
+  step_.clear();
 }
 
 DrawnToken GenerateBatch::draw(const Sequence& sequence, std::span<const float> logits) const {
@@ -206,18 +211,16 @@ bool GenerateBatch::accept(Sequence& sequence, const DrawnToken& drawn) {
 }
 
 void GenerateBatch::step() {
-  step_tokens_.clear();
-  step_rows_.clear();
+  step_.clear();
   int64_t longest = 0;
   for (const Sequence& sequence : active_) {
-    const int64_t position = std::ssize(sequence.tokens) - 1;
-    step_tokens_.push_back(sequence.tokens.back());
-    step_rows_.push_back({sequence.slot, position});
+    const int64_t length = std::ssize(sequence.tokens);
+    step_.add(sequence.tokens.back(), {sequence.slot, length - 1}, length);
     cached_[sequence.slot].push_back(sequence.tokens.back());
-    longest = std::max(longest, position + 1);
+    longest = std::max(longest, length);
   }
   cache_.reserve(longest);
-  forward_.run(step_tokens_, step_rows_, cache_);
+  forward_.run(step_, cache_);
   const std::span<const float> logits = forward_.logits();
   const int64_t vocab = task_.decoder->config.vocab_size;
   drawn_.resize(active_.size());

@@ -36,9 +36,10 @@ class GenerateBatch {
   Sequence begin(std::size_t request, int64_t slot) const;
   void mark_seen(Sequence& sequence, int32_t id) const;
   bool admit_wave();
+  int64_t shared_prefix(std::span<const int32_t> prompt, std::span<const int32_t> cached) const;
   int64_t reuse_prefix(const Sequence& sequence);
   void fill_prompts(std::size_t first);
-  void fill_cache(std::vector<int32_t>& tokens, std::vector<DecodeRow>& rows);
+  void fill_cache();
   DrawnToken draw(const Sequence& sequence, std::span<const float> logits) const;
   bool accept(Sequence& sequence, const DrawnToken& drawn);
 
@@ -58,8 +59,7 @@ class GenerateBatch {
   // Tokens whose keys and values lie in each slot, also after its sequence has left: a prompt that
   // begins alike takes them over.
   std::vector<std::vector<int32_t>> cached_;
-  std::vector<int32_t> step_tokens_;
-  std::vector<DecodeRow> step_rows_;
+  DecodeStep step_;
   std::vector<DrawnToken> drawn_;
 };
 

@@ -1,33 +1,48 @@
 // The elementwise parts of a decode step, into buffers that live from step to step: the tensor
-// forms of rms_norm.h, rope.h and swiglu.h allocate at each call, which at one row costs more than
-// the arithmetic. Same equations; each row is computed alone.
+// forms (rms_norm.h, layer_norm.h, rope.h, activation.h) allocate at each call, which at one row
+// costs more than the arithmetic. Same equations; each row is computed alone.
 #pragma once
 #include <cstdint>
 #include <span>
 
-#include "core/ops/decode_attention.h"
+#include "core/ops/activation.h"
 
 namespace plumb {
 
-// out = x / sqrt(mean(x^2) + eps) * weight.   x, out: (N, C)   weight: (C)
+// out = x / sqrt(mean(x^2) + eps) * weight; LayerNorm, which has a bias, takes the mean away first.
+// x, out: (N, C)   weight, bias: (C)
 struct DecodeNorm {
   const float* weight = nullptr;
-  int64_t width = 0;  // C
+  const float* bias = nullptr;  // null: RMSNorm
+  int64_t width = 0;            // C
   float eps = 0.0f;
 };
-void decode_rms_norm(const float* x, int64_t num_rows, const DecodeNorm& norm, float* out);
+void decode_norm(const float* x, int64_t num_rows, const DecodeNorm& norm, float* out);
 
-// Half-split rotation of `heads` heads a row, in place.   x: (N, heads, D), rows `stride` apart
-// cos, sin: (P, D / 2), P over every position.
+// RMSNorm over each of `heads` heads a row, in place.   x: (N, heads, D = norm.width), rows
+// `stride` apart
+void decode_head_norm(float* x, int64_t stride, int64_t heads, int64_t num_rows,
+                      const DecodeNorm& norm);
+
+// Half-split rotation of the first R values of `heads` heads a row, in place.   x: (N, heads, D),
+// rows `stride` apart   rows: (N), rows of the tables
 struct DecodeRotary {
-  const float* cos = nullptr;
+  const float* cos = nullptr;  // (P, R / 2)
   const float* sin = nullptr;
+  int64_t half = 0;      // R / 2
   int64_t head_dim = 0;  // D
 };
-void decode_rotate(float* x, int64_t stride, int64_t heads, std::span<const DecodeRow> rows,
+void decode_rotate(float* x, int64_t stride, int64_t heads, std::span<const int64_t> rows,
                    const DecodeRotary& rotary);
 
-// out = silu(gate) * up.   gate_up: (N, 2 F), gate first   out: (N, F)
-void decode_swiglu(const float* gate_up, int64_t num_rows, int64_t width, float* out);
+// As activate.   gate_up: (N, 2 F) or, not gated, (N, F)   out: (N, F)
+void decode_activate(const float* gate_up, int64_t num_rows, int64_t width,
+                     const ActivationRule& rule, float* out);
+
+void decode_add(float* values, const float* other, int64_t count);  // values += other
+void decode_scale(float* values, float factor, int64_t count);
+
+// values = cap tanh(values / cap).   values: (N, width)
+void decode_softcap(float* values, int64_t num_rows, int64_t width, float cap);
 
 }  // namespace plumb

@@ -8,7 +8,7 @@
 
 namespace plumb {
 
-// z = logits / temperature; m = max z; s = sum exp(z - m).
+// Logits come capped (cap_row). z = logits / temperature; m = max z; s = sum exp(z - m).
 template <class T>
 struct HeadRow {
   T logprob;      // z_target - m - log s
@@ -36,19 +36,39 @@ HeadRow<T> head_row(const T* logits, int64_t vocab, int64_t target, T inverse_te
           peak * inverse_temperature + log_sum};
 }
 
-// logits become d loss / d logits:
-// d logp_t / dz_j = [j = t] - p_j,   dH / dz_j = -p_j (log p_j + H),   dz / dlogit = 1 /
-// temperature.
+// What comes between x W^T and the loss.
 template <class T>
-void head_row_gradient(T* logits, int64_t vocab, int64_t target, T inverse_temperature,
+struct HeadScale {
+  T inverse_temperature;
+  T inverse_cap;  // 0: no cap
+};
+
+// logits become d loss / d (x W^T):
+// d logp_t / dz_j = [j = t] - p_j,   dH / dz_j = -p_j (log p_j + H),   dz / dlogit = 1 /
+// temperature, d (c tanh(y / c)) / dy = 1 - (logit / c)^2.
+template <class T>
+void head_row_gradient(T* logits, int64_t vocab, int64_t target, const HeadScale<T>& scale,
                        const HeadRow<T>& row, T grad_logprob, T grad_entropy) {
+  const auto slope = [scale](T logit) {
+    const T bent = logit * scale.inverse_cap;
+    return scale.inverse_temperature * (T{1} - bent * bent);
+  };
+  const T of_target = grad_logprob * slope(logits[target]);
 #pragma omp simd
   for (int64_t j = 0; j < vocab; ++j) {
-    const T log_p = logits[j] * inverse_temperature - row.log_sum_exp;
+    const T log_p = logits[j] * scale.inverse_temperature - row.log_sum_exp;
     const T p = vector_exp(log_p);
-    logits[j] = -p * (grad_logprob + grad_entropy * (log_p + row.entropy)) * inverse_temperature;
+    logits[j] = -p * (grad_logprob + grad_entropy * (log_p + row.entropy)) * slope(logits[j]);
   }
-  logits[target] += grad_logprob * inverse_temperature;
+  logits[target] += of_target;
+}
+
+template <class T>
+void cap_row(T* logits, int64_t vocab, T cap) {
+#pragma omp simd
+  for (int64_t j = 0; j < vocab; ++j) {
+    logits[j] = cap * vector_tanh(logits[j] / cap);
+  }
 }
 
 }  // namespace plumb

@@ -3,27 +3,13 @@
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
-#include <numbers>
 
 #include "core/ops/check.h"
 #include "core/ops/parallel.h"
+#include "core/ops/rope_scaling.h"
 
 namespace plumb {
 namespace {
-
-at::Tensor scale_as_llama3(const at::Tensor& inv_freq, const Llama3Rope& rope) {
-  const double low_wavelength = rope.original_max_positions / rope.low_freq_factor;
-  const double high_wavelength = rope.original_max_positions / rope.high_freq_factor;
-  const at::Tensor wavelength = 2 * std::numbers::pi / inv_freq;
-  const at::Tensor slowed =
-      at::where(wavelength > low_wavelength, inv_freq / rope.factor, inv_freq);
-  const at::Tensor smooth = (rope.original_max_positions / wavelength - rope.low_freq_factor) /
-                            (rope.high_freq_factor - rope.low_freq_factor);
-  const at::Tensor blended = (1 - smooth) * slowed / rope.factor + smooth * slowed;
-  const at::Tensor between =
-      (wavelength >= high_wavelength).logical_and(wavelength <= low_wavelength);
-  return at::where(between, blended, slowed);
-}
 
 template <class T>
 void rotate_head(T* x, const float* cos, const float* sin, int64_t half, T sign) {
@@ -38,14 +24,15 @@ void rotate_head(T* x, const float* cos, const float* sin, int64_t half, T sign)
   }
 }
 
-void rotate_by(const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table,
+void rotate_by(const at::Tensor& x, const at::Tensor& table_rows, const RotaryTable& table,
                int sign) {
   const int64_t half = table.cos.size(1);
-  check_shape(x, {positions.size(0), -1, 2 * half}, "rope: x");
+  check_shape(x, {table_rows.size(0), -1, -1}, "rope: x");
   check_dense_rows(x, "rope: x");
+  TORCH_INTERNAL_ASSERT(x.size(2) >= 2 * half);
   const int64_t rows = x.size(0), heads = x.size(1);
   const int64_t row_stride = x.stride(0), head_stride = x.stride(1);
-  const int64_t* place = positions.const_data_ptr<int64_t>();
+  const int64_t* place = table_rows.const_data_ptr<int64_t>();
   const float* cos = table.cos.const_data_ptr<float>();
   const float* sin = table.sin.const_data_ptr<float>();
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rope", [&] {
@@ -60,19 +47,36 @@ void rotate_by(const at::Tensor& x, const at::Tensor& positions, const RotaryTab
   });
 }
 
+RotaryTable table_of(const at::Tensor& angles, double factor) {
+  if (factor == 1.0) {
+    return {angles.cos(), angles.sin()};
+  }
+  return {angles.cos().mul_(factor), angles.sin().mul_(factor)};
+}
+
 }  // namespace
 
-// Every step in f32 and in transformers' order, so that tables have transformers' bits.
 RotaryTable rotary_table(const RotarySpec& spec, int64_t num_positions) {
   const at::NoGradGuard no_grad;
-  const auto f32 = at::TensorOptions().dtype(at::kFloat);
-  const at::Tensor exponent = at::arange(0, spec.head_dim, 2, f32) / spec.head_dim;
-  at::Tensor inv_freq = 1.0 / at::pow(at::Scalar(spec.theta), exponent);
-  if (spec.llama3) {
-    inv_freq = scale_as_llama3(inv_freq, *spec.llama3);
+  const RotaryFrequencies found = rotary_frequencies(spec, /*length=*/0);
+  const at::Tensor positions = at::arange(num_positions, at::kFloat);
+  return table_of(positions.unsqueeze(1) * found.inv_freq.unsqueeze(0), found.attention_factor);
+}
+
+RotaryTable rotary_table_of_rows(const RotarySpec& spec, const std::vector<int64_t>& positions,
+                                 const std::vector<int64_t>& lengths) {
+  const at::NoGradGuard no_grad;
+  TORCH_INTERNAL_ASSERT(positions.size() == lengths.size());
+  const auto rows = static_cast<int64_t>(positions.size());
+  at::Tensor angles = at::empty({rows, spec.dim / 2}, at::kFloat);
+  RotaryFrequencies found;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (row == 0 || lengths[row] != lengths[row - 1]) {
+      found = rotary_frequencies(spec, lengths[row]);
+    }
+    angles[row].copy_(found.inv_freq * static_cast<float>(positions[row]));
   }
-  const at::Tensor angles = at::arange(num_positions, f32).unsqueeze(1) * inv_freq.unsqueeze(0);
-  return {angles.cos(), angles.sin()};
+  return table_of(angles, found.attention_factor);
 }
 
 RotaryTable RotaryCache::get(const RotarySpec& spec, int64_t num_positions) {
@@ -84,19 +88,21 @@ RotaryTable RotaryCache::get(const RotarySpec& spec, int64_t num_positions) {
   return table_;
 }
 
-void rotate_(const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table) {
-  rotate_by(x, positions, table, 1);
+void rotate_(const at::Tensor& x, const at::Tensor& rows, const RotaryTable& table) {
+  rotate_by(x, rows, table, 1);
 }
 
-void rotate_back_(const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table) {
-  rotate_by(x, positions, table, -1);
+void rotate_back_(const at::Tensor& x, const at::Tensor& rows, const RotaryTable& table) {
+  rotate_by(x, rows, table, -1);
 }
 
-at::Tensor rotate_ref(const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table) {
-  const at::Tensor cos = table.cos.index_select(0, positions).to(x.scalar_type()).unsqueeze(1);
-  const at::Tensor sin = table.sin.index_select(0, positions).to(x.scalar_type()).unsqueeze(1);
-  const auto halves = x.chunk(2, -1);
-  return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+at::Tensor rotate_ref(const at::Tensor& x, const at::Tensor& rows, const RotaryTable& table) {
+  const at::Tensor cos = table.cos.index_select(0, rows).to(x.scalar_type()).unsqueeze(1);
+  const at::Tensor sin = table.sin.index_select(0, rows).to(x.scalar_type()).unsqueeze(1);
+  const int64_t half = table.cos.size(1);
+  const at::Tensor first = x.narrow(2, 0, half), second = x.narrow(2, half, half);
+  const at::Tensor rest = x.narrow(2, 2 * half, x.size(2) - 2 * half);
+  return at::cat({first * cos - second * sin, second * cos + first * sin, rest}, -1);
 }
 
 }  // namespace plumb

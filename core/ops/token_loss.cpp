@@ -19,13 +19,18 @@ constexpr int64_t kChunkBytes = 8 << 20;
 constexpr int64_t kMinChunkRows = 64;
 
 struct Head {
-  at::Tensor hidden;   // (N, C)
-  at::Tensor weight;   // (V, C)
+  at::Tensor hidden;  // (N, C)
+  LmHead lm;
   at::Tensor targets;  // (N)
   double temperature;
 
   int64_t rows() const { return hidden.size(0); }
-  int64_t vocab() const { return weight.size(0); }
+  int64_t vocab() const { return lm.weight.size(0); }
+  template <class T>
+  HeadScale<T> scale() const {
+    return {static_cast<T>(1.0 / temperature),
+            static_cast<T>(lm.softcap > 0 ? 1.0 / lm.softcap : 0)};
+  }
 };
 
 int64_t chunk_rows(const Head& head) {
@@ -36,9 +41,9 @@ int64_t chunk_rows(const Head& head) {
 
 void check_head(const Head& head) {
   check_shape(head.hidden, {-1, -1}, "token_loss: hidden");
-  check_shape(head.weight, {-1, head.hidden.size(1)}, "token_loss: weight");
+  check_shape(head.lm.weight, {-1, head.hidden.size(1)}, "token_loss: weight");
   check_shape(head.targets, {head.rows()}, "token_loss: targets");
-  check_same_type(head.weight, head.hidden, "token_loss: weight");
+  check_same_type(head.lm.weight, head.hidden, "token_loss: weight");
   if (head.targets.scalar_type() != at::kLong) {
     throw Error(std::string("token_loss: targets must be int64, got ") +
                 c10::toString(head.targets.scalar_type()));
@@ -84,10 +89,11 @@ ChunkStats chunk_stats(const at::Tensor& logits, const at::Tensor& targets, doub
   return chunk;
 }
 
-void logits_to_gradient(const at::Tensor& logits, const at::Tensor& targets, double temperature,
+// Of the head's rows from `begin` on.
+void logits_to_gradient(const at::Tensor& logits, const Head& head, int64_t begin,
                         const ChunkStats& chunk, const TokenLossChunk& loss) {
   const int64_t rows = logits.size(0), vocab = logits.size(1);
-  const int64_t* target = targets.const_data_ptr<int64_t>();
+  const int64_t* target = head.targets.const_data_ptr<int64_t>() + begin;
   const at::Tensor grad_logprobs = loss.grad_logprobs.to(logits.scalar_type()).contiguous();
   const at::Tensor grad_entropy = loss.grad_entropy.defined()
                                       ? loss.grad_entropy.to(logits.scalar_type()).contiguous()
@@ -100,12 +106,21 @@ void logits_to_gradient(const at::Tensor& logits, const at::Tensor& targets, dou
     const scalar_t* log_sum_exp = chunk.log_sum_exp.const_data_ptr<scalar_t>();
     const scalar_t* of_logprob = grad_logprobs.const_data_ptr<scalar_t>();
     const scalar_t* of_entropy = grad_entropy.const_data_ptr<scalar_t>();
-    const auto inverse = static_cast<scalar_t>(1.0 / temperature);
+    const auto scale = head.scale<scalar_t>();
     for_rows(rows, vocab, [&](int64_t row) {
-      head_row_gradient(data + row * vocab, vocab, target[row], inverse,
+      head_row_gradient(data + row * vocab, vocab, target[row], scale,
                         HeadRow<scalar_t>{0, entropy[row], log_sum_exp[row]}, of_logprob[row],
                         of_entropy[row]);
     });
+  });
+}
+
+void cap_logits(const at::Tensor& logits, double cap) {
+  const int64_t vocab = logits.size(1);
+  AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "token_loss_cap", [&] {
+    scalar_t* data = logits.mutable_data_ptr<scalar_t>();
+    for_rows(logits.size(0), vocab,
+             [&](int64_t row) { cap_row(data + row * vocab, vocab, static_cast<scalar_t>(cap)); });
   });
 }
 
@@ -117,7 +132,10 @@ void for_chunks(const Head& head, const Body& body) {
   for (int64_t begin = 0; begin < head.rows(); begin += chunk) {
     const int64_t count = std::min(chunk, head.rows() - begin);
     at::Tensor logits = buffer.narrow(0, 0, count);
-    at::mm_out(logits, head.hidden.narrow(0, begin, count), head.weight.t());
+    at::mm_out(logits, head.hidden.narrow(0, begin, count), head.lm.weight.t());
+    if (head.lm.softcap > 0) {
+      cap_logits(logits, head.lm.softcap);
+    }
     body(begin, count, logits);
   }
 }
@@ -133,8 +151,8 @@ LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
   if (head.hidden.requires_grad()) {
     result.grad_hidden = at::empty_like(head.hidden, at::MemoryFormat::Contiguous);
   }
-  if (head.weight.requires_grad()) {
-    result.grad_weight = at::zeros_like(head.weight);
+  if (head.lm.weight.requires_grad()) {
+    result.grad_weight = at::zeros_like(head.lm.weight);
   }
   for_chunks(head, [&](int64_t begin, int64_t count, const at::Tensor& logits) {
     const at::Tensor targets = head.targets.narrow(0, begin, count);
@@ -144,10 +162,10 @@ LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
     if (!result.grad_hidden.defined() && !result.grad_weight.defined()) {
       return;
     }
-    logits_to_gradient(logits, targets, head.temperature, chunk, part);
+    logits_to_gradient(logits, head, begin, chunk, part);
     if (result.grad_hidden.defined()) {
       at::Tensor rows = result.grad_hidden.narrow(0, begin, count);
-      at::mm_out(rows, logits, head.weight);
+      at::mm_out(rows, logits, head.lm.weight);
     }
     if (result.grad_weight.defined()) {
       result.grad_weight.addmm_(logits.t(), head.hidden.narrow(0, begin, count));
@@ -164,10 +182,10 @@ struct Handover : torch::CustomClassHolder {
 
 struct TokenLossFunction : torch::autograd::Function<TokenLossFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden,
-                            const at::Tensor& weight, const at::Tensor& targets, double temperature,
-                            const TokenLoss& loss) {
+                            const at::Tensor& weight, const Head& head, const TokenLoss& loss) {
     auto state = c10::make_intrusive<Handover>();
-    state->made = loss_and_grads({hidden, weight, targets, temperature}, loss);
+    state->made =
+        loss_and_grads({hidden, {weight, head.lm.softcap}, head.targets, head.temperature}, loss);
     ctx->saved_data["state"] = c10::IValue::make_capsule(state);
     return at::scalar_tensor(state->made.loss, hidden.options().requires_grad(false));
   }
@@ -182,16 +200,16 @@ struct TokenLossFunction : torch::autograd::Function<TokenLossFunction> {
         grad->mul_(scale);
       }
     }
-    return {std::move(state->made.grad_hidden), std::move(state->made.grad_weight), {}, {}, {}};
+    return {std::move(state->made.grad_hidden), std::move(state->made.grad_weight), {}, {}};
   }
 };
 
 }  // namespace
 
-TokenStats token_stats(const at::Tensor& hidden, const at::Tensor& weight,
-                       const at::Tensor& targets, double temperature) {
+TokenStats token_stats(const at::Tensor& hidden, const LmHead& lm, const at::Tensor& targets,
+                       double temperature) {
   const at::NoGradGuard no_grad;
-  const Head head{hidden, weight, targets, temperature};
+  const Head head{hidden, lm, targets, temperature};
   check_head(head);
   TokenStats all{at::empty({head.rows()}, hidden.options()),
                  at::empty({head.rows()}, hidden.options())};
@@ -203,21 +221,21 @@ TokenStats token_stats(const at::Tensor& hidden, const at::Tensor& weight,
   return all;
 }
 
-at::Tensor token_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+at::Tensor token_loss(const at::Tensor& hidden, const LmHead& lm, const at::Tensor& targets,
                       double temperature, const TokenLoss& loss) {
-  const Head head{hidden, weight, targets, temperature};
+  const Head head{hidden, lm, targets, temperature};
   check_head(head);
   if (!at::GradMode::is_enabled()) {
-    const double value =
-        loss_and_grads({hidden.detach(), weight.detach(), targets, temperature}, loss).loss;
+    const LmHead frozen{lm.weight.detach(), lm.softcap};
+    const double value = loss_and_grads({hidden.detach(), frozen, targets, temperature}, loss).loss;
     return at::scalar_tensor(value, hidden.options());
   }
-  return TokenLossFunction::apply(hidden, weight, targets, temperature, loss);
+  return TokenLossFunction::apply(hidden, lm.weight, head, loss);
 }
 
-at::Tensor cross_entropy_sum(const at::Tensor& hidden, const at::Tensor& weight,
+at::Tensor cross_entropy_sum(const at::Tensor& hidden, const LmHead& head,
                              const at::Tensor& targets) {
-  return token_loss(hidden, weight, targets, 1.0, [](const TokenStats& rows, int64_t) {
+  return token_loss(hidden, head, targets, 1.0, [](const TokenStats& rows, int64_t) {
     return TokenLossChunk{
         -rows.logprobs.sum(at::kDouble).item<double>(), at::full_like(rows.logprobs, -1.0), {}};
   });

@@ -48,4 +48,8 @@ inline float vector_tanh(float x) {
   return size < 0.625f ? near : far;
 }
 
+inline double vector_tanh(double x) {
+  return std::tanh(x);
+}
+
 }  // namespace plumb

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "core/model/adapter_rows.h"
 #include "core/model/attention_block.h"
 #include "core/model/mlp_block.h"
+#include "core/ops/attention_bias.h"
 #include "tests/core/model/decoder_cases.h"
 #include "tests/support/gradients.h"
 
@@ -17,38 +17,111 @@ using namespace test;
 constexpr int64_t kHeads = 4, kKvHeads = 2, kHeadDim = 6, kWidth = 10, kInner = 9;
 constexpr int64_t kQ = kHeads * kHeadDim, kKv = kKvHeads * kHeadDim;
 
-LayerWeights make_layer(bool with_bias) {
+// What a layer may be made of.
+struct LayerKind {
+  const char* name;
+  Norm norm = Norm::rms;
+  bool has_biases = false;
+  bool has_post_norms = false;
+  bool has_head_norms = false;
+  BlockOrder order = BlockOrder::sequential;
+  ActivationRule activation = {};
+  int64_t rotary_dim = kHeadDim;  // 0: none
+  AttentionOptions attention = {};
+};
+
+const std::vector<LayerKind>& layer_kinds() {
+  static const std::vector<LayerKind> kinds{
+      {.name = "plain"},
+      {.name = "biases", .has_biases = true},
+      {.name = "layer_norm",
+       .norm = Norm::layer,
+       .has_biases = true,
+       .activation = {Activation::gelu_tanh, false},
+       .rotary_dim = 0},
+      {.name = "parallel",
+       .norm = Norm::layer,
+       .has_biases = true,
+       .order = BlockOrder::parallel,
+       .activation = {Activation::gelu, false},
+       .rotary_dim = 4},
+      {.name = "shared_norm",
+       .norm = Norm::layer,
+       .order = BlockOrder::parallel_shared_norm,
+       .activation = {Activation::relu, false},
+       .rotary_dim = 0,
+       .attention = {.key_bias = falcon_alibi(kHeads, 32, 0.4).to(at::kDouble)}},
+      {.name = "shared_rms_norm", .order = BlockOrder::parallel_shared_norm},
+      {.name = "post_norms",
+       .has_post_norms = true,
+       .activation = {Activation::gelu_tanh, true},
+       .attention = {.scale = 0.3, .window = 3, .softcap = 2.0}},
+      {.name = "layer_post_norms", .norm = Norm::layer, .has_biases = true, .has_post_norms = true},
+      {.name = "head_norms", .has_head_norms = true}};
+  return kinds;
+}
+
+LayerWeights make_layer(const LayerKind& kind) {
+  const auto norm = [&](int64_t width) {
+    return NormWeights{random_leaf({width}),
+                       kind.norm == Norm::layer ? random_leaf({width}) : at::Tensor()};
+  };
+  const auto product = [&](int64_t outputs, int64_t inputs) {
+    return ProductWeights{random_leaf({outputs, inputs}, at::kDouble, 0.4),
+                          kind.has_biases ? random_leaf({outputs}) : at::Tensor()};
+  };
   LayerWeights layer;
-  layer.input_norm = random_leaf({kWidth});
-  layer.qkv = random_leaf({kQ + 2 * kKv, kWidth}, at::kDouble, 0.4);
-  layer.qkv_bias = with_bias ? random_leaf({kQ + 2 * kKv}) : at::Tensor();
-  layer.o = random_leaf({kWidth, kQ}, at::kDouble, 0.4);
-  layer.post_norm = random_leaf({kWidth});
-  layer.gate_up = random_leaf({2 * kInner, kWidth}, at::kDouble, 0.4);
-  layer.down = random_leaf({kWidth, kInner}, at::kDouble, 0.4);
+  layer.attention_norm = norm(kWidth);
+  layer.qkv = product(kQ + 2 * kKv, kWidth);
+  if (kind.has_head_norms) {
+    layer.q_norm = {random_leaf({kHeadDim}), {}};
+    layer.k_norm = {random_leaf({kHeadDim}), {}};
+  }
+  layer.o = product(kWidth, kQ);
+  if (kind.order != BlockOrder::parallel_shared_norm) {
+    layer.mlp_norm = norm(kWidth);
+  }
+  layer.gate_up = product((kind.activation.is_gated ? 2 : 1) * kInner, kWidth);
+  layer.down = product(kWidth, kInner);
+  if (kind.has_post_norms) {
+    layer.after_attention_norm = norm(kWidth);
+    layer.after_mlp_norm = norm(kWidth);
+  }
   return layer;
 }
 
-std::vector<at::Tensor> weights_of(const LayerWeights& layer) {
+std::vector<at::Tensor> weights_of(const LayerWeights& w) {
   std::vector<at::Tensor> all;
-  for (const at::Tensor& tensor : {layer.input_norm, layer.qkv, layer.qkv_bias, layer.o,
-                                   layer.post_norm, layer.gate_up, layer.down}) {
-    if (tensor.defined()) {
-      all.push_back(tensor);
-    }
+  for (const NormWeights& norm : {w.attention_norm, w.q_norm, w.k_norm, w.after_attention_norm,
+                                  w.mlp_norm, w.after_mlp_norm}) {
+    all.insert(all.end(), {norm.weight, norm.bias});
   }
+  for (const ProductWeights& product : {w.qkv, w.o, w.gate_up, w.down}) {
+    all.insert(all.end(), {product.weight, product.bias});
+  }
+  std::erase_if(all, [](const at::Tensor& tensor) { return !tensor.defined(); });
   return all;
 }
 
-SharedPass make_pass(const std::vector<int64_t>& lengths) {
+SharedPass make_pass(const LayerKind& kind, const std::vector<int64_t>& lengths) {
   std::vector<std::vector<int32_t>> sequences;
   for (const int64_t length : lengths) {
     sequences.emplace_back(length, 0);
   }
   const PackedBatch batch = pack(sequences);
-  return std::make_shared<const ForwardPass>(ForwardPass{kHeads, kKvHeads, kHeadDim, 1e-5,
-                                                         batch.positions, batch.cu_seqlens,
-                                                         rotary_table({kHeadDim, 100.0, {}}, 32)});
+  ForwardPass pass;
+  pass.heads = kHeads;
+  pass.kv_heads = kKvHeads;
+  pass.head_dim = kHeadDim;
+  pass.norm = {kind.norm, 1e-5};
+  pass.activation = kind.activation;
+  pass.cu_seqlens = batch.cu_seqlens;
+  pass.attention = kind.attention;
+  if (kind.rotary_dim > 0) {
+    pass.rotary = rotary_table({kind.rotary_dim, 100.0, {}}, 32);
+    pass.rotary_rows = batch.positions;
+  }
+  return std::make_shared<const ForwardPass>(pass);
 }
 
 LowRankUpdate update(int64_t begin, int64_t end, int64_t column, int64_t rank, int64_t outputs,
@@ -66,30 +139,38 @@ LowRankUpdate update(int64_t begin, int64_t end, int64_t column, int64_t rank, i
 // Everything that a block takes: 13 rows in three sequences; two row groups with adapters of their
 // own (one drops inputs), rows 5 to 7 with none.
 struct BlockCase {
-  explicit BlockCase(bool with_bias = true) : layer(make_layer(with_bias)) {
-    attention.qkv = {update(0, 5, 0, 2, kQ, kWidth), update(0, 5, kQ + kKv, 3, kKv, kWidth),
-                     update(8, 13, kQ, 2, kKv, kWidth, 0.3)};
-    attention.o = {update(8, 13, 0, 2, kWidth, kQ)};
-    mlp.gate_up = {update(0, 5, 0, 2, kInner, kWidth, 0.3),
-                   update(8, 13, kInner, 3, kInner, kWidth)};
-    mlp.down = {update(0, 5, 0, 2, kWidth, kInner, 0.3), update(8, 13, 0, 1, kWidth, kInner)};
+  explicit BlockCase(const LayerKind& made_of = {.name = "biases", .has_biases = true})
+      : kind(made_of), layer(make_layer(kind)), pass(make_pass(kind, {5, 1, 7})) {
+    attention = {{update(0, 5, 0, 2, kQ, kWidth), update(0, 5, kQ + kKv, 3, kKv, kWidth),
+                  update(8, 13, kQ, 2, kKv, kWidth, 0.3)},
+                 {update(8, 13, 0, 2, kWidth, kQ)}};
+    const int64_t up = kind.activation.is_gated ? kInner : 0;
+    mlp = {{update(0, 5, 0, 2, kInner, kWidth, 0.3), update(8, 13, up, 3, kInner, kWidth)},
+           {update(0, 5, 0, 2, kWidth, kInner, 0.3), update(8, 13, 0, 1, kWidth, kInner)}};
   }
 
+  LayerKind kind;
   at::Tensor x = random_leaf({13, kWidth});
   LayerWeights layer;
-  SharedPass pass = make_pass({5, 1, 7});
-  AttentionUpdates attention;
-  MlpUpdates mlp;
+  SharedPass pass;
+  BlockUpdates attention;
+  BlockUpdates mlp;
 
   at::Tensor run() const {
-    return mlp_block(attention_block(x, layer, pass, attention), layer, pass, mlp);
+    const at::Tensor attended = attention_block(x, layer, pass, pass->attention_of(0), attention);
+    return mlp_block(mlp_input(attended), attended, layer, pass, mlp);
   }
   at::Tensor run_ref() const {
-    return mlp_block_ref(attention_block_ref(x, layer, pass, attention), layer, pass, mlp);
+    const at::Tensor attended =
+        attention_block_ref(x, layer, pass, pass->attention_of(0), attention);
+    return mlp_block_ref(mlp_input(attended), attended, layer, pass, mlp);
+  }
+  const at::Tensor& mlp_input(const at::Tensor& attended) const {
+    return kind.order == BlockOrder::sequential ? attended : x;
   }
   std::vector<at::Tensor> adapter_tensors() const {
     std::vector<at::Tensor> all;
-    for (const auto* updates : {&attention.qkv, &attention.o, &mlp.gate_up, &mlp.down}) {
+    for (const auto* updates : {&attention.first, &attention.second, &mlp.first, &mlp.second}) {
       for (const LowRankUpdate& here : *updates) {
         all.insert(all.end(), {here.a, here.b});
       }
@@ -115,26 +196,26 @@ void expect_gradients_match(const BlockCase& here, const std::vector<at::Tensor>
   }
 }
 
-TEST(Blocks, MatchTheirCompositionInEveryGradient) {
+class BlockKinds : public testing::TestWithParam<LayerKind> {};
+
+TEST_P(BlockKinds, MatchTheirCompositionInEveryGradient) {
   at::manual_seed(3);
-  for (const bool with_bias : {false, true}) {
-    const BlockCase here(with_bias);
-    expect_gradients_match(here, here.inputs());
-  }
+  const BlockCase here(GetParam());
+  expect_gradients_match(here, here.inputs());
 }
 
-TEST(Blocks, AgreeWithFiniteDifferences) {
+TEST_P(BlockKinds, AgreeWithFiniteDifferences) {
   at::manual_seed(3);
-  const BlockCase here;
+  const BlockCase here(GetParam());
   const at::Tensor weight = at::randn({13, kWidth}, at::kDouble);
   EXPECT_LT(finite_difference_error([&] { return (here.run() * weight).sum(); }, here.inputs()),
             2e-8);
 }
 
 // LoRA over frozen weights, as in training; in the first block nothing below asks for x either.
-TEST(Blocks, FormOnlyTheGradientsAskedFor) {
+TEST_P(BlockKinds, FormOnlyTheGradientsAskedFor) {
   at::manual_seed(3);
-  BlockCase here;
+  BlockCase here(GetParam());
   for (const at::Tensor& weight : weights_of(here.layer)) {
     weight.set_requires_grad(false);
   }
@@ -147,14 +228,18 @@ TEST(Blocks, FormOnlyTheGradientsAskedFor) {
     EXPECT_FALSE(weight.grad().defined());
   }
   // An adapter in use but frozen (the reward's, the reference's) gets nothing either.
-  here.attention.qkv[0].a.set_requires_grad(false);
-  here.attention.qkv[0].b.set_requires_grad(false);
-  here.attention.qkv[0].a.mutable_grad().reset();
-  here.attention.qkv[0].b.mutable_grad().reset();
+  const LowRankUpdate& frozen = here.attention.first[0];
+  for (const at::Tensor& tensor : {frozen.a, frozen.b}) {
+    tensor.set_requires_grad(false);
+    tensor.mutable_grad().reset();
+  }
   here.run().sum().backward();
-  EXPECT_FALSE(here.attention.qkv[0].a.grad().defined());
-  EXPECT_FALSE(here.attention.qkv[0].b.grad().defined());
+  EXPECT_FALSE(frozen.a.grad().defined());
+  EXPECT_FALSE(frozen.b.grad().defined());
 }
+
+INSTANTIATE_TEST_SUITE_P(Kinds, BlockKinds, testing::ValuesIn(layer_kinds()),
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(Blocks, WithoutGradientsThereIsNoGraph) {
   BlockCase here;
@@ -180,8 +265,8 @@ std::string failure_of(const std::function<void()>& action) {
 
 TEST(Blocks, ASecondBackwardIsRefused) {
   const BlockCase here;
-  const auto attention = [&] { return attention_block(here.x, here.layer, here.pass, {}); };
-  const auto mlp = [&] { return mlp_block(here.x, here.layer, here.pass, {}); };
+  const auto attention = [&] { return attention_block(here.x, here.layer, here.pass, {}, {}); };
+  const auto mlp = [&] { return mlp_block(here.x, here.x, here.layer, here.pass, {}); };
   for (const std::function<at::Tensor()>& block :
        {std::function<at::Tensor()>(attention), std::function<at::Tensor()>(mlp)}) {
     const at::Tensor loss = block().sum();
@@ -201,7 +286,7 @@ TEST(Blocks, AWeightChangedInBetweenIsNoticed) {
   const at::Tensor loss = here.run().sum();
   {
     const at::NoGradGuard no_grad;
-    here.mlp.down[0].b.add_(1.0);
+    here.mlp.second[0].b.add_(1.0);
   }
   EXPECT_THAT(failure_of([&] { loss.backward(); }), testing::HasSubstr("inplace operation"));
 }

@@ -35,13 +35,15 @@ const Adapter& tiny_adapter() {
     const auto file = SafetensorsFile::open(kFixtures + "/adapter.safetensors");
     Adapter result;
     result.scale = expected()["adapter"]["scale"].get<double>();
-    const std::vector<std::string> names = {"q", "k", "v", "o", "gate", "up", "down"};
+    const std::vector<std::pair<Linear, std::string>> names = {
+        {Linear::q, "q"},       {Linear::k, "k"},   {Linear::v, "v"},      {Linear::o, "o"},
+        {Linear::gate, "gate"}, {Linear::up, "up"}, {Linear::down, "down"}};
     for (int64_t layer = 0; layer < tiny().config.num_hidden_layers; ++layer) {
       auto& pairs = result.layers.emplace_back();
-      for (int i = 0; i < kNumLinears; ++i) {
-        const std::string name = "layers." + std::to_string(layer) + "." + names[i];
-        pairs[i] = {read_tensor(file, *file.find(name + ".a")),
-                    read_tensor(file, *file.find(name + ".b"))};
+      for (const auto& [linear, short_name] : names) {
+        const std::string name = "layers." + std::to_string(layer) + "." + short_name;
+        pairs[static_cast<int>(linear)] = {read_tensor(file, *file.find(name + ".a")),
+                                           read_tensor(file, *file.find(name + ".b"))};
       }
     }
     return result;
@@ -262,7 +264,7 @@ TEST(Generate, LogprobsEqualTheTrainingForward) {
     }
     const at::Tensor hidden = tiny().hidden(batch, options);
     const at::Tensor targets = at::roll(batch.tokens, -1);
-    const at::Tensor logprobs = token_stats(hidden, tiny().weights.lm_head, targets, 0.7).logprobs;
+    const at::Tensor logprobs = token_stats(hidden, tiny().head(), targets, 0.7).logprobs;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const int64_t first = batch.cu_seqlens[i] + std::ssize(requests[i].prompt) - 1;
       for (std::size_t g = 0; g < completions[i].ids.size(); ++g) {

@@ -5,10 +5,6 @@
 
 #include "core/ops/attention.h"
 #include "core/ops/decode_attention.h"
-#include "core/ops/decode_rows.h"
-#include "core/ops/rms_norm.h"
-#include "core/ops/rope.h"
-#include "core/ops/swiglu.h"
 
 namespace plumb {
 namespace {
@@ -168,35 +164,6 @@ TEST(DecodeAttention, ACopiedPrefixIsThePrefix) {
   copy_in_cache(f.cache, 0, 1, 37);
   const at::Tensor q = at::randn({1, 8, 12});
   EXPECT_TRUE(at::equal(attend(f, shape, {{1, 36}}, q), attend(f, shape, {{0, 36}}, q)));
-}
-
-// The elementwise parts against the tensor forms, which have tests of their own.
-TEST(DecodeRows, NormRotationAndSwigluEqualTheTrainingOps) {
-  at::manual_seed(3);
-  const at::Tensor x = at::randn({5, 72}), weight = at::randn({72});
-  at::Tensor normed = at::empty_like(x);
-  decode_rms_norm(x.const_data_ptr<float>(), 5, {weight.const_data_ptr<float>(), 72, 1e-5f},
-                  normed.mutable_data_ptr<float>());
-  EXPECT_TRUE(at::allclose(
-      normed, rms_norm_ref(x.to(at::kDouble), weight.to(at::kDouble), 1e-5).to(at::kFloat), 1e-6,
-      1e-6));
-
-  const RotaryTable table = rotary_table({12, 500.0, {}}, 90);
-  const at::Tensor positions = at::tensor({0, 89, 3, 3, 41}, at::kLong);
-  std::vector<DecodeRow> rows;
-  for (int64_t i = 0; i < 5; ++i) {
-    rows.push_back({0, positions[i].item<int64_t>()});
-  }
-  at::Tensor rotated = x.clone();
-  decode_rotate(rotated.mutable_data_ptr<float>(), 72, 6, rows,
-                {table.cos.const_data_ptr<float>(), table.sin.const_data_ptr<float>(), 12});
-  const at::Tensor want = rotate_ref(x.view({5, 6, 12}), positions, table).view({5, 72});
-  EXPECT_TRUE(at::allclose(rotated, want, 1e-6, 1e-6));
-
-  const at::Tensor gate_up = at::randn({5, 46}) * 20;
-  at::Tensor act = at::empty({5, 23});
-  decode_swiglu(gate_up.const_data_ptr<float>(), 5, 23, act.mutable_data_ptr<float>());
-  EXPECT_TRUE(at::allclose(act, swiglu_ref(gate_up.to(at::kDouble)).to(at::kFloat), 1e-6, 1e-6));
 }
 
 }  // namespace

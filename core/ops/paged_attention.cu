@@ -164,6 +164,39 @@ struct TeamSums {
   }
 };
 
+// Head g of the teams' sums, merged, becomes one split of the scratch.
+template <int kGroup, int kWidth>
+__device__ __forceinline__ void store_split(const TeamSums<kGroup, kWidth>& sums, int g,
+                                            const Partial& partial, int64_t split, int head_dim) {
+  const float most = sums.peak(g);
+  for (int d = threadIdx.x; d < head_dim; d += kDecodeThreads) {
+    const int from = sums.place(d);
+    float total = 0.0f;
+    for (int t = 0; t < kTeams; ++t) {
+      total += sums.vectors[(t * kGroup + g) * kWidth + from] * sums.factor(t, g, most);
+    }
+    partial.vectors[split * head_dim + d] = total;
+  }
+  if (threadIdx.x == 0) {
+    float total = 0.0f;
+    for (int t = 0; t < kTeams; ++t) {
+      total += sums.weights[t * kGroup + g] * sums.factor(t, g, most);
+    }
+    partial.peaks[split] = most;
+    partial.weights[split] = total;
+  }
+}
+
+// The score of a dot product: capped, then with ALiBi's bias of the head.
+__device__ __forceinline__ float biased(const DecodeAttention& op, float score, int64_t head,
+                                        int64_t distance) {
+  if (op.softcap > 0.0f) {
+    score = op.softcap * tanhf(score / op.softcap);
+  }
+  return op.alibi_slopes == nullptr ? score
+                                    : score - op.alibi_slopes[head] * static_cast<float>(distance);
+}
+
 // Block (split, kv head and tile of its group, query): kGroup query heads that share a kv head over
 // the keys of one split.
 template <class T, int kChunks, int kGroup>
@@ -199,16 +232,10 @@ __global__ void __launch_bounds__(kDecodeThreads, 2) decode_split_kernel(DecodeA
     value.load(static_cast<const T*>(op.cache.values) + place, head_dim, is_there);
 #pragma unroll
     for (int g = 0; g < kGroup; ++g) {
-      float score = states[g].score(key);
-      if (op.softcap > 0.0f) {
-        score = op.softcap * tanhf(score / op.softcap);
-      }
-      if (op.alibi_slopes != nullptr && first_head + g < group) {
-        score += op.alibi_slopes[kv_head * group + first_head + g] *
-                 static_cast<float>(position - (length - 1));
-      }
-      if (is_there) {
-        states[g].add(score, value);
+      const float dot = states[g].score(key);
+      if (is_there && first_head + g < group) {
+        const int64_t head = kv_head * group + first_head + g;
+        states[g].add(biased(op, dot, head, length - 1 - position), value);
       }
     }
   }
@@ -220,24 +247,8 @@ __global__ void __launch_bounds__(kDecodeThreads, 2) decode_split_kernel(DecodeA
   }
   __syncthreads();
   for (int g = 0; g < kGroup && first_head + g < group; ++g) {
-    const float most = sums.peak(g);
-    const Partial partial = partial_of(op, query, kv_head * group + first_head + g, splits);
-    for (int d = threadIdx.x; d < head_dim; d += kDecodeThreads) {
-      const int from = sums.place(d);
-      float total = 0.0f;
-      for (int t = 0; t < kTeams; ++t) {
-        total += sums.vectors[(t * kGroup + g) * kWidth + from] * sums.factor(t, g, most);
-      }
-      partial.vectors[split * head_dim + d] = total;
-    }
-    if (threadIdx.x == 0) {
-      float total = 0.0f;
-      for (int t = 0; t < kTeams; ++t) {
-        total += weights[t * kGroup + g] * sums.factor(t, g, most);
-      }
-      partial.peaks[split] = most;
-      partial.weights[split] = total;
-    }
+    const int64_t head = kv_head * group + first_head + g;
+    store_split<kGroup, kWidth>(sums, g, partial_of(op, query, head, splits), split, head_dim);
   }
 }
 

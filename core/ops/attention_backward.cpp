@@ -107,7 +107,7 @@ struct Backward {
 
   void add_tile(const Block& block, int64_t key, const Memory& memory) const {
     const int64_t width = problem.width;
-    const ScoreTile tile = tile_of(problem, block, key);
+    const ScoreTile tile = tile_of(problem, block, key, kTile);
     score_gradients(block, key, tile, memory);
     const auto queries_of = [&](int64_t first, int64_t count) {
       return tile.band.queries_of(first, count, tile.queries);

@@ -11,10 +11,14 @@ namespace {
 
 using namespace tile;
 
+// Keys taken at once: the more, the rarer the sums are shrunk and stored, while their scores must
+// stay in the first cache.
+constexpr int64_t kKeys = 2 * kTile;
+
 struct Memory {
   float *keys, *values;       // (keys rounded up, width): of the (sequence, kv head)
   float *q, *q_across, *out;  // (kTile, width), (width, kTile), (kTile, width)
-  float* scores;              // (kTile, kTile)
+  float* scores;              // (kKeys, kTile)
   SoftmaxState state;
 };
 
@@ -22,7 +26,7 @@ Memory memory_of(const Problem& problem, int64_t keys) {
   Scratch scratch;
   const int64_t all = round_up(keys, kTile) * problem.width, block = kTile * problem.width;
   const int64_t at[] = {scratch.add(all),   scratch.add(all),   scratch.add(block),
-                        scratch.add(block), scratch.add(block), scratch.add(kTile * kTile),
+                        scratch.add(block), scratch.add(block), scratch.add(kKeys * kTile),
                         scratch.add(kTile), scratch.add(kTile), scratch.add(kTile)};
   float* m = scratch.memory();
   return {m + at[0],
@@ -53,7 +57,7 @@ struct Forward {
 
   void add_tile(const Block& block, int64_t key, const Memory& memory) const {
     const int64_t width = problem.width;
-    const ScoreTile tile = tile_of(problem, block, key);
+    const ScoreTile tile = tile_of(problem, block, key, kKeys);
     score_product({.rows = memory.keys + key * width,
                    .columns = memory.q_across,
                    .depth = problem.dim,
@@ -95,7 +99,7 @@ struct Forward {
     copy_rows(problem.v, s.key_begin, part.kv_head, s.keys, problem, memory.values);
     for_blocks(problem, part, [&](const Block& block) {
       start(block, memory);
-      for (int64_t key = block.key_begin; key < block.key_end; key += kTile) {
+      for (int64_t key = block.key_begin; key < block.key_end; key += kKeys) {
         add_tile(block, key, memory);
       }
       finish(block, memory);

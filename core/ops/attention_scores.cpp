@@ -41,7 +41,10 @@ void add_biases(const ScoreTile& tile, float* scores) {
 void hide(const ScoreTile& tile, float* scores) {
   const IntVec lanes = lane_index();
   for (int64_t vec = 0; vec < tile.vecs(); ++vec) {
-    const auto [begin, end] = tile.keys_of(vec);
+    auto [begin, end] = tile.keys_of(vec);
+    if (tile.band.covers_past(vec * kLanes + kLanes - 1)) {
+      begin = std::clamp(vec * kLanes + tile.band.high + 1, begin, end);  // whole rows before it
+    }
     for (int64_t key = begin; key < end; ++key) {
       const auto first = static_cast<int32_t>(key - tile.band.high - vec * kLanes);
       const auto last = static_cast<int32_t>(key - tile.band.low - vec * kLanes);
@@ -87,10 +90,10 @@ ScoreRule rule_of(const Problem& problem, const Block& block, int64_t key) {
 
 }  // namespace
 
-ScoreTile tile_of(const Problem& problem, const Block& block, int64_t key) {
+ScoreTile tile_of(const Problem& problem, const Block& block, int64_t key, int64_t keys) {
   // To the end of the sequence, not of what the block sees: the rows of all these keys take part
   // in products by whole registers, so hidden entries must be 0.
-  return {std::min<int64_t>(kTile, block.keys - key), block.count, block.band(problem, key),
+  return {std::min(keys, block.keys - key), block.count, block.band(problem, key),
           rule_of(problem, block, key)};
 }
 

@@ -53,9 +53,10 @@ struct ScoreTile {
   }
 };
 
-ScoreTile tile_of(const Problem& problem, const Block& block, int64_t key);
+// Of up to `keys` keys from `key` on.
+ScoreTile tile_of(const Problem& problem, const Block& block, int64_t key, int64_t keys);
 
-// Products, (kTile, kTile), become scores: cap, biases, hidden entries. `slope`, if not null, gets
+// Products, (keys, kTile), become scores: cap, biases, hidden entries. `slope`, if not null, gets
 // the derivative of a capped score by its product's argument.
 void finish_scores(const ScoreTile& tile, float* scores, float* slope);
 

@@ -1,4 +1,4 @@
-// Products of the attention kernels: tiles of kTile keys by kTile queries, with one operand's
+// Products of the attention kernels: tiles of keys by kTile queries, with one operand's
 // elements broadcast and the other's rows in registers, so that no operand needs packing for it.
 #pragma once
 #include <algorithm>
@@ -11,7 +11,8 @@ namespace plumb::tile {
 
 using namespace decode;
 
-// Queries (and keys) of a tile. A multiple of every row count below and of kLanes.
+// Queries of a tile; its keys are a whole number of times as many. A multiple of every row count
+// below and of kLanes.
 constexpr int kTile = 48;
 constexpr int kTileVecs = kTile / kLanes;
 
@@ -30,12 +31,16 @@ constexpr int64_t round_up(int64_t x, int64_t to) {
 
 // Which entries of a tile are visible: those with low <= key row - query lane <= high.
 struct Band {
-  int64_t low = -kTile;
-  int64_t high = kTile;
+  static constexpr int64_t kUnbounded = 1 << 30;
+
+  int64_t low = -kUnbounded;
+  int64_t high = kUnbounded;
 
   bool covers(int64_t keys, int64_t queries) const {
     return high >= keys - 1 && low <= 1 - queries;
   }
+  // No key is too far behind for lanes up to `last`.
+  bool covers_past(int64_t last) const { return low <= -last; }
   // Keys that any of the queries [first, first + count) sees, within [0, keys).
   std::pair<int64_t, int64_t> keys_of(int64_t first, int64_t count, int64_t keys) const {
     const int64_t begin = std::clamp<int64_t>(first + low, 0, keys);

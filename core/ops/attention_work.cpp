@@ -159,10 +159,10 @@ Block block_of(const Problem& problem, const Part& part, int64_t unit) {
 Band Block::band(const Problem& problem, int64_t key) const {
   Band band;
   if (problem.is_causal) {
-    band.high = std::min<int64_t>(kTile, position - key);
+    band.high = position - key;
   }
   if (problem.window > 0) {
-    band.low = std::max<int64_t>(-kTile, position - key - problem.window + 1);
+    band.low = position - key - problem.window + 1;
   }
   return band;
 }

@@ -54,6 +54,12 @@ jinja::Clock clock_of(const ChatClock& clock) {
   };
 }
 
+// Whose turn it is belongs to the template: the words for it are few and known.
+bool is_role(std::string_view key, const Json& value) {
+  return key == "role" && value.is_string() &&
+         is_template_role(value.get_ref<const std::string&>());
+}
+
 void check_not_empty(const Conversation& conversation) {
   if (conversation.messages.empty()) {
     throw Error("a conversation without messages cannot be rendered");
@@ -118,7 +124,7 @@ jinja::Rendering render_messages(const ChatTemplateParts& parts, const Conversat
   for (const auto& [name, value] : variables.items()) {
     all.push_back({name, &value, jinja::kInput});
   }
-  all.push_back({"messages", &messages, jinja::kInput, true, count});
+  all.push_back({"messages", &messages, jinja::kInput, true, count, is_role});
   all.push_back({"tools", &tools, jinja::kInput});
   all.push_back({"documents", &documents, jinja::kInput});
   all.push_back({"add_generation_prompt", &prompt, jinja::kInput});

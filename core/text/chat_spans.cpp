@@ -103,7 +103,7 @@ class TurnFinder {
     for (const jinja::OriginRun& run : whole_.runs) {
       const bool touches = begin < range.end && run.end > range.begin;
       const bool is_within = begin >= range.begin && run.end <= range.end;
-      if (run.origin == own && !is_within && !is_role(begin, run.end, turn)) {
+      if (run.origin == own && !is_within) {
         throw Untrainable{
             "its words also stand elsewhere, or are rendered otherwise once more "
             "turns follow"};
@@ -113,13 +113,6 @@ class TurnFinder {
       }
       begin = run.end;
     }
-  }
-
-  // "assistant" in the header of a turn is the message's word, too.
-  bool is_role(std::size_t begin, std::size_t end, std::size_t turn) const {
-    const Json& role = messages_[turn]["role"];
-    return role.is_string() &&
-           whole_.bytes.compare(begin, end - begin, role.get<std::string>()) == 0;
   }
 
   std::size_t with_space(const FoundToken& token, std::size_t limit) const {

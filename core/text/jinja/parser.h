@@ -1,5 +1,5 @@
-// Tokens -> syntax tree, by jinja2's grammar. Split over parse_statements.cpp and
-// parse_expressions.cpp.
+// Tokens -> syntax tree, by jinja2's grammar: parse_statements.cpp, parse_expressions.cpp and
+// parse_postfix.cpp.
 #pragma once
 #include <string>
 #include <string_view>

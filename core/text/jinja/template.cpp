@@ -15,15 +15,6 @@ Value list_from_json(Heap& heap, const Json& json, Origin origin) {
   return heap.list(std::move(elements));
 }
 
-Value counted_from_json(Heap& heap, const Json& json, std::size_t count) {
-  std::vector<Value> elements;
-  for (const Json& value : json) {
-    if (elements.size() == count) break;
-    elements.push_back(from_json(heap, value, static_cast<Origin>(elements.size() + 1)));
-  }
-  return heap.list(std::move(elements));
-}
-
 Value dict_from_json(Heap& heap, const Json& json, Origin origin) {
   std::vector<std::pair<Value, Value>> entries;
   for (const auto& [key, value] : json.items()) {
@@ -56,6 +47,27 @@ Value from_json(Heap& heap, const Json& json, Origin origin) {
   }
 }
 
+// The elements of a counted list: each its own origin.
+Value counted_from_json(Heap& heap, const Variable& variable) {
+  std::vector<Value> elements;
+  for (const Json& element : *variable.value) {
+    if (elements.size() == variable.max_elements) break;
+    const auto own = static_cast<Origin>(elements.size() + 1);
+    if (!element.is_object()) {
+      elements.push_back(from_json(heap, element, own));
+      continue;
+    }
+    std::vector<std::pair<Value, Value>> entries;
+    for (const auto& [key, value] : element.items()) {
+      const bool is_trusted = variable.is_trusted && variable.is_trusted(key, value);
+      entries.emplace_back(heap.text(key, own),
+                           from_json(heap, value, is_trusted ? kTemplate : own));
+    }
+    elements.push_back(heap.dict(std::move(entries)));
+  }
+  return heap.list(std::move(elements));
+}
+
 }  // namespace
 
 std::tm local_time() {
@@ -75,7 +87,7 @@ Rendering Template::render(const std::vector<Variable>& variables, const Clock& 
     for (const Variable& variable : variables) {
       Heap& heap = interpreter.heap();
       const Value value = variable.counts_elements
-                              ? counted_from_json(heap, *variable.value, variable.max_elements)
+                              ? counted_from_json(heap, variable)
                               : from_json(heap, *variable.value, variable.origin);
       interpreter.set_variable(variable.name, value);
     }

@@ -23,6 +23,8 @@ struct Variable {
   Origin origin = kInput;
   bool counts_elements = false;         // a list: element i has origin i + 1 instead
   std::size_t max_elements = SIZE_MAX;  // of such a list
+  // Of the members of its elements: those that count as the template's own text. May be null.
+  bool (*is_trusted)(std::string_view key, const Json& value) = nullptr;
 };
 
 struct Rendering {

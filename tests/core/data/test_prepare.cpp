@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/io/files.h"
 #include "core/text/chat_format.h"
 #include "tests/core/data/gzip_bytes.h"
 #include "tests/core/data/prepared.h"
@@ -299,6 +300,36 @@ TEST(Prepare, TemplatesFollowTheForm) {
                 format_of(R"({"messages": [{"role": "user", "content": "a"}]})", kConversation);
               }),
               HasSubstr("set data.template"));
+}
+
+TEST(Prepare, ATemplateFileWithToolsAndVariables) {
+  TempFolder folder;
+  DataOptions options = options_for(folder, {folder.at("rows.jsonl")});
+  files::publish(folder.at("rows.jsonl"),
+                 R"({"messages": [{"role": "user", "content": "u"}, )"
+                 R"({"role": "assistant", "content": "a"}], "tools": "[{\"n\": 1}]", )"
+                 R"("chat_template_kwargs": {"mode": "m"}})"
+                 "\n");
+  options.chat_template = folder.at("chat.jinja");
+  const auto write = [&](const std::string& mark) {
+    files::publish(options.chat_template,
+                   mark +
+                       "{{ tools | tojson }}{{ mode }}{% for m in messages %}"
+                       "{{ m.role[0] + ':' + m.content }}{% endfor %}"
+                       "{% if add_generation_prompt %}a:{% endif %}");
+  };
+  write("1");
+  const auto prepared = [&] {
+    return open_or_prepare(options, byte_tokenizer(), request_for(SampleKind::conversation));
+  };
+  const Sequence sequence = prepared().train.sample(0).only();
+  EXPECT_EQ(byte_tokenizer().decode(sequence.tokens), R"(1[{"n": 1}]mu:ua:a)");
+  EXPECT_EQ(trained_tokens(sequence), 1);
+  EXPECT_TRUE(prepared().was_ready);
+  write("2");  // the template's text decides the tokens
+  const PreparedData again = prepared();
+  EXPECT_FALSE(again.was_ready);
+  EXPECT_EQ(again.train.sample(0).only().tokens[0], byte_ids("2")[0]);
 }
 
 TEST(Prepare, TheTokenizersOwnTemplateIsUsed) {

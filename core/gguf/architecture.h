@@ -29,6 +29,8 @@ struct GgufArchitecture {
   bool is_gated;
   RopeRows rope_rows = RopeRows::halves;
   OutputHead output = OutputHead::optional;
+  bool scales_embeddings = false;  // by sqrt(C)
+  bool has_soft_caps = false;
   // Names of the norms before attention and before the MLP, where a layer has both.
   std::string_view attention_norm = "attn_norm";
   std::string_view mlp_norm = "ffn_norm";

@@ -64,14 +64,18 @@ void put_rope(const ModelConfig& config, Keys& keys) {
   }
 }
 
+// What the graph has fixed. Gemma 2's scale of attention goes by rules of its own, checked there.
 void check_options(const ModelConfig& config, const GgufArchitecture& architecture) {
-  if (architecture.name == "gemma2") return;  // it has these; its own check holds them to the graph
-  if (config.attention_softcap != 0 || config.logits_softcap != 0) {
-    refuse("has soft caps for Gemma 2 only");
+  const bool has_caps = config.attention_softcap != 0 || config.logits_softcap != 0;
+  if (has_caps && !architecture.has_soft_caps) refuse("has soft caps for Gemma 2 only");
+  const double wanted =
+      architecture.scales_embeddings ? std::sqrt(static_cast<double>(config.hidden_size)) : 1.0;
+  if (std::fabs(config.embedding_scale / wanted - 1) > 1e-2) {  // transformers rounds it to bf16
+    refuse("multiplies the embeddings of " + std::string(architecture.name) + " by " +
+           std::to_string(wanted));
   }
-  if (config.embedding_scale != 1) refuse("scales the embeddings of Gemma 2 only");
   const double scale = config.attention_scale * std::sqrt(static_cast<double>(config.head_dim));
-  if (config.attention_scale != 0 && std::fabs(scale - 1) > 1e-6) {
+  if (architecture.name != "gemma2" && std::fabs(scale - 1) > 1e-6) {
     refuse("scales attention by head_dim^-0.5");
   }
 }

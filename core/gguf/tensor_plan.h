@@ -18,6 +18,7 @@ struct PlannedTensor {
   std::vector<std::int64_t> file_row = {};  // of each row; empty: in the files' order
   bool is_transposed = false;               // the files hold (I, O)
   float added = 0;                          // to every value: Gemma keeps w where the norm is 1 + w
+  float factor = 1;                         // of every value: of T5's head
   std::vector<float> values = {};
 
   std::int64_t width() const { return shape.back(); }

@@ -92,8 +92,10 @@ void TensorRows::read(std::int64_t first, std::int64_t count, float* destination
       read_file(tensor_.file_row[first + i] * width, width, destination + i * width);
     }
   }
-  if (tensor_.added == 0) return;
-  for (std::int64_t i = 0; i < count * width; ++i) destination[i] += tensor_.added;
+  if (tensor_.added == 0 && tensor_.factor == 1) return;
+  for (std::int64_t i = 0; i < count * width; ++i) {
+    destination[i] = destination[i] * tensor_.factor + tensor_.added;
+  }
 }
 
 std::int64_t rows_at_once(std::int64_t width) {

@@ -88,19 +88,22 @@ std::vector<Json> steps_of(const Json& section, const char* sequence_key) {
   return steps;
 }
 
-TokenList token_list(const Json& tokenizer, std::optional<std::int32_t> unknown,
-                     std::int64_t rows) {
+TokenList token_list(const Tokenizer& tokenizer, const Json& json,
+                     std::optional<std::int32_t> unknown, std::int64_t rows) {
   TokenList list;
   for (std::int64_t id = 0; id < rows; ++id) {
     list.tokens.push_back("[PAD" + std::to_string(id) + "]");
     list.types.push_back(static_cast<std::int32_t>(GgufTokenType::unused));
   }
-  put_model_tokens(list, tokenizer["model"]);
-  for (const Json& added : tokenizer.value("added_tokens", Json::array())) {
+  put_model_tokens(list, json["model"]);
+  for (const Json& added : json.value("added_tokens", Json::array())) {
     const bool is_special = added.value("special", false);
     const auto content = added["content"].get<std::string>();
+    // Hugging Face may count an added token otherwise than its file says.
+    const std::int64_t id =
+        tokenizer.token_to_id(content).value_or(added["id"].get<std::int32_t>());
     // llama.cpp looks for user-defined tokens in text whose spaces it has not marked yet.
-    put(list, added["id"].get<std::int64_t>(), is_special ? content : with_spaces(content),
+    put(list, id, is_special ? content : with_spaces(content),
         is_special ? GgufTokenType::control : GgufTokenType::user_defined);
   }
   if (unknown && *unknown < rows) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/io/json.h"
+#include "core/text/tokenizer.h"
 
 namespace plumb {
 
@@ -24,8 +25,9 @@ struct TokenList {
   std::vector<std::int32_t> types;
 };
 
-// `rows` tokens of a parsed tokenizer.json; ids without one are [PADn], unused. Throws Error when a
-// token lies beyond or two tokens have one text.
-TokenList token_list(const Json& tokenizer, std::optional<std::int32_t> unknown, std::int64_t rows);
+// `rows` tokens of a tokenizer, `json` its tokenizer.json parsed; ids without one are [PADn],
+// unused. Throws Error when a token lies beyond or two tokens have one text.
+TokenList token_list(const Tokenizer& tokenizer, const Json& json,
+                     std::optional<std::int32_t> unknown, std::int64_t rows);
 
 }  // namespace plumb

@@ -198,7 +198,7 @@ GgufMetadata vocabulary_metadata(const Tokenizer& tokenizer, const VocabularyNee
   if (!unknown && model.contains("unk_id") && model["unk_id"].is_number_integer()) {
     unknown = model["unk_id"].get<std::int32_t>();
   }
-  const TokenList list = token_list(json, unknown, needs.rows);
+  const TokenList list = token_list(tokenizer, json, unknown, needs.rows);
   GgufMetadata metadata;
   const std::string type = model.value("type", model.contains("merges") ? "BPE" : "WordLevel");
   if (type == "BPE" && model.value("byte_fallback", false)) {

@@ -28,7 +28,8 @@ import torch
 import transformers
 from conversion import base, get_model_class
 from safetensors.numpy import save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from safetensors.torch import load_file as load_torch_file, save_file as save_torch_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 OUT = os.path.join(os.path.dirname(__file__), "fixtures", "gguf")
 VERSIONS = {"llama.cpp": "llama-cpp-python 0.3.36", "torch": torch.__version__, "peft": peft.__version__, "transformers": transformers.__version__}
@@ -127,14 +128,21 @@ FAMILIES = {
     "qwen2": ("qwen2", {**SMALL, "tie_word_embeddings": True, "rope_parameters": YARN}),
     "qwen3": ("qwen3", {**SMALL, "head_dim": 32, "tie_word_embeddings": True}),
     "phi3": ("phi3", {**SMALL, "pad_token_id": 0, "original_max_position_embeddings": 64}),
+    "gemma": ("gemma", {**SMALL, "head_dim": 16}),
     "gemma2": ("gemma2", {**SMALL, "head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8}),
 }
+
+
+T5 = dict(vocab_size=40, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_decoder_layers=1, num_heads=4, pad_token_id=0,
+          eos_token_id=1, decoder_start_token_id=0)
+FAMILIES["t5"] = ("t5", {**T5, "feed_forward_proj": "relu", "tie_word_embeddings": True})
+FAMILIES["t5_v1_1"] = ("t5", {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False})
 
 
 def make_model(folder, kind, options):
     config = AutoConfig.for_model(kind, **options)
     torch.manual_seed(11)
-    model = AutoModelForCausalLM.from_config(config)
+    model = (AutoModelForSeq2SeqLM if kind == "t5" else AutoModelForCausalLM).from_config(config)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn(weight.shape)
@@ -142,6 +150,18 @@ def make_model(folder, kind, options):
             weight.copy_(1 + 0.3 * noise if is_norm and name.endswith("weight") else 0.3 * noise)
     model.to(torch.bfloat16).save_pretrained(folder)
     os.remove(f"{folder}/generation_config.json")
+    if options.get("feed_forward_proj") == "gated-gelu":
+        untie_t5(folder)
+
+
+def untie_t5(folder):
+    """As T5 v1.1 is published: a head of its own, and a config that says so in the words of transformers 4."""
+    path, config = f"{folder}/model.safetensors", json.load(open(f"{folder}/config.json"))
+    tensors = load_torch_file(path)
+    tensors["lm_head.weight"] = (0.3 * torch.randn(tensors["shared.weight"].shape)).to(torch.bfloat16)
+    save_torch_file(tensors, path, metadata={"format": "pt"})
+    del config["scale_decoder_outputs"]
+    json.dump({**config, "tie_word_embeddings": False}, open(f"{folder}/config.json", "w"), indent=2, sort_keys=True)
 
 
 def convert(folder):

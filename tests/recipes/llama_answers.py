@@ -1,5 +1,5 @@
-"""What llama.cpp makes of a GGUF file: reads {tokenize, generate, tokens, lora, logits} as JSON from standard
-input and writes {ids, made, logits}. Greedy, on one thread; f32 keys and values, so that rounding there is not what differs.
+"""What llama.cpp makes of a GGUF file: reads {tokenize, generate, tokens, lora, logits, encode} as JSON from
+standard input and writes {ids, made, logits}. Greedy, on one thread; f32 keys and values, so that rounding there is not what differs.
 usage: llama_answers.py FILE.gguf"""
 import json
 import sys
@@ -22,7 +22,15 @@ for prompt in questions.get("generate", []):
         made.append(token)
     answers.append(made)
 logits = []
-if "logits" in questions:
+if "encode" in questions:  # an encoder's text, then logits at each of the decoder's ids
+    context = model._ctx.ctx
+    for name, step in (("encode", llama_cpp.llama_encode), ("logits", llama_cpp.llama_decode)):
+        for part in [questions[name]] if name == "encode" else [[id_] for id_ in questions[name]]:
+            held = (llama_cpp.llama_token * len(part))(*part)
+            assert step(context, llama_cpp.llama_batch_get_one(held, len(part))) == 0, name
+            if name == "logits":
+                logits.append(llama_cpp.llama_get_logits_ith(context, -1)[: model.n_vocab()])
+elif "logits" in questions:
     model.reset()
     model.eval(questions["logits"])
     logits = model.scores[: len(questions["logits"])].tolist()

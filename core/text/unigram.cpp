@@ -1,7 +1,9 @@
 #include "core/text/unigram.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "core/error.h"
@@ -13,6 +15,30 @@ namespace {
 
 constexpr double kUnknownPenalty = 10.0;
 constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 31;
+
+// The score as the library reads its digits: all of them as one whole number, rounded to a double,
+// and that divided by a power of ten. It may be off by one unit in the last place, and where two
+// ways to cut a text have the same sum, such a unit decides.
+double as_the_library_reads(double score) {
+  char text[32];
+  const auto written = std::to_chars(std::begin(text), std::end(text), std::abs(score),
+                                     std::chars_format::scientific);
+  const std::string_view number(text, static_cast<std::size_t>(written.ptr - text));
+  const std::size_t e = number.find('e');
+  std::uint64_t digits = 0;
+  int exponent = std::atoi(std::string(number.substr(e + 1)).c_str());
+  for (const char c : number.substr(0, e)) {
+    if (c != '.') digits = digits * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  exponent -= e > 1 ? static_cast<int>(e) - 2 : 0;
+  constexpr int kMaxExponent = 308;
+  if (std::abs(exponent) > kMaxExponent) return score;
+  double power = 1;
+  const std::string literal = "1e" + std::to_string(std::abs(exponent));
+  std::from_chars(literal.data(), literal.data() + literal.size(), power);
+  const auto whole = static_cast<double>(digits);
+  return std::copysign(exponent < 0 ? whole / power : whole * power, score);
+}
 
 }  // namespace
 
@@ -27,7 +53,7 @@ Unigram Unigram::parse(const JsonView& model) {
     const bool is_pair =
         pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_number();
     if (!is_pair) entry.fail("expected [token, score]");
-    const double score = pair[1].get<double>();
+    const double score = as_the_library_reads(pair[1].get<double>());
     if (!std::isfinite(score)) entry.fail("expected a finite score");
     unigram.vocab_.add(pair[0].get_ref<const std::string&>(),
                        static_cast<std::int32_t>(unigram.scores_.size()), entry.where());

@@ -8,12 +8,14 @@
 
 namespace plumb {
 
-// Logits come capped (cap_row). z = logits / temperature; m = max z; s = sum exp(z - m).
+// Logits come capped (cap_row). m = max logit; z = (logit - m) / temperature; s = sum exp(z).
+// m and log s are kept apart: at logits of 3e4 their f32 sum would be off by 2e-3.
 template <class T>
 struct HeadRow {
-  T logprob;      // z_target - m - log s
-  T entropy;      // log s - sum (z - m) exp(z - m) / s
-  T log_sum_exp;  // m + log s
+  T logprob;  // z_target - log s
+  T entropy;  // log s - sum z exp(z) / s
+  T peak;     // m
+  T log_sum;  // log s
 };
 
 template <class T>
@@ -32,8 +34,8 @@ HeadRow<T> head_row(const T* logits, int64_t vocab, int64_t target, T inverse_te
     weighted += z * e;
   }
   const T log_sum = std::log(sum);
-  return {(logits[target] - peak) * inverse_temperature - log_sum, log_sum - weighted / sum,
-          peak * inverse_temperature + log_sum};
+  return {(logits[target] - peak) * inverse_temperature - log_sum, log_sum - weighted / sum, peak,
+          log_sum};
 }
 
 // What comes between x W^T and the loss.
@@ -56,7 +58,7 @@ void head_row_gradient(T* logits, int64_t vocab, int64_t target, const HeadScale
   const T of_target = grad_logprob * slope(logits[target]);
 #pragma omp simd
   for (int64_t j = 0; j < vocab; ++j) {
-    const T log_p = logits[j] * scale.inverse_temperature - row.log_sum_exp;
+    const T log_p = (logits[j] - row.peak) * scale.inverse_temperature - row.log_sum;
     const T p = vector_exp(log_p);
     logits[j] = -p * (grad_logprob + grad_entropy * (log_p + row.entropy)) * slope(logits[j]);
   }

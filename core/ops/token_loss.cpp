@@ -62,28 +62,31 @@ void check_head(const Head& head) {
   }
 }
 
-// Statistics of one chunk; `log_sum_exp` is what the gradient needs besides.
+// Statistics of one chunk, and what the gradient needs besides (head_rows.h).
 struct ChunkStats {
   TokenStats stats;
-  at::Tensor log_sum_exp;  // (M)
+  at::Tensor peak;     // (M)
+  at::Tensor log_sum;  // (M)
 };
 
 ChunkStats chunk_stats(const at::Tensor& logits, const at::Tensor& targets, double temperature) {
   const int64_t rows = logits.size(0), vocab = logits.size(1);
-  ChunkStats chunk{{at::empty({rows}, logits.options()), at::empty({rows}, logits.options())},
-                   at::empty({rows}, logits.options())};
+  const auto column = [&] { return at::empty({rows}, logits.options()); };
+  ChunkStats chunk{{column(), column()}, column(), column()};
   const int64_t* target = targets.const_data_ptr<int64_t>();
   AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "token_stats", [&] {
     const scalar_t* data = logits.const_data_ptr<scalar_t>();
     scalar_t* logprob = chunk.stats.logprobs.mutable_data_ptr<scalar_t>();
     scalar_t* entropy = chunk.stats.entropy.mutable_data_ptr<scalar_t>();
-    scalar_t* log_sum_exp = chunk.log_sum_exp.mutable_data_ptr<scalar_t>();
+    scalar_t* peak = chunk.peak.mutable_data_ptr<scalar_t>();
+    scalar_t* log_sum = chunk.log_sum.mutable_data_ptr<scalar_t>();
     const auto inverse = static_cast<scalar_t>(1.0 / temperature);
     for_rows(rows, vocab, [&](int64_t row) {
       const auto found = head_row(data + row * vocab, vocab, target[row], inverse);
       logprob[row] = found.logprob;
       entropy[row] = found.entropy;
-      log_sum_exp[row] = found.log_sum_exp;
+      peak[row] = found.peak;
+      log_sum[row] = found.log_sum;
     });
   });
   return chunk;
@@ -103,14 +106,15 @@ void logits_to_gradient(const at::Tensor& logits, const Head& head, int64_t begi
   AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "token_loss", [&] {
     scalar_t* data = logits.mutable_data_ptr<scalar_t>();
     const scalar_t* entropy = chunk.stats.entropy.const_data_ptr<scalar_t>();
-    const scalar_t* log_sum_exp = chunk.log_sum_exp.const_data_ptr<scalar_t>();
+    const scalar_t* peak = chunk.peak.const_data_ptr<scalar_t>();
+    const scalar_t* log_sum = chunk.log_sum.const_data_ptr<scalar_t>();
     const scalar_t* of_logprob = grad_logprobs.const_data_ptr<scalar_t>();
     const scalar_t* of_entropy = grad_entropy.const_data_ptr<scalar_t>();
     const auto scale = head.scale<scalar_t>();
     for_rows(rows, vocab, [&](int64_t row) {
       head_row_gradient(data + row * vocab, vocab, target[row], scale,
-                        HeadRow<scalar_t>{0, entropy[row], log_sum_exp[row]}, of_logprob[row],
-                        of_entropy[row]);
+                        HeadRow<scalar_t>{0, entropy[row], peak[row], log_sum[row]},
+                        of_logprob[row], of_entropy[row]);
     });
   });
 }

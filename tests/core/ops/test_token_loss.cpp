@@ -137,6 +137,17 @@ TEST(TokenLoss, CrossEntropyIsTorchs) {
   EXPECT_TRUE(all_close(got, want, 1e-6, 0.0));
 }
 
+TEST(TokenLoss, LargeLogitsLoseNothing) {
+  // Exact in f32, where logits of this size lie 0.002 apart; softmax depends on their differences.
+  const at::Tensor logits = at::arange(8, at::kDouble) * 0.25 + 30000;
+  const at::Tensor weight = logits.to(at::kFloat).unsqueeze(1).set_requires_grad(true);
+  const at::Tensor target = at::full({1}, 2, at::kLong);
+  cross_entropy_sum(at::ones({1, 1}), {weight}, target).backward();
+  at::Tensor want = at::softmax(logits, 0);
+  want[2] -= 1;
+  EXPECT_TRUE(all_close(weight.grad().squeeze(1), want, 1e-6, 1e-7));
+}
+
 TEST(TokenLoss, AFrozenHeadGetsNoGradient) {
   HeadCase head = make_head(5, 7, at::kFloat);
   head.weight = head.weight.detach();

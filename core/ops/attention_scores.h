@@ -14,7 +14,7 @@ constexpr float kLn2 = std::numbers::ln2_v<float>;
 // Score of a hidden key: finite, so that a tile that a query sees nothing of gives no NaN.
 constexpr float kHidden = -1e30f;
 
-// 2^x, 0 below -126.5, within 2 ulp; x below 128. 2^x = 2^n 2^f, |f| <= 1/2; minimax polynomial.
+// 2^x, 0 below -126.5, within 2.1 ulp; x below 128. 2^x = 2^n 2^f, |f| <= 1/2; minimax polynomial.
 PLUMB_INLINE Vec exp2(Vec x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves round(x) in the low bits
   const Vec held = max(x, broadcast(-127.0f));

@@ -17,8 +17,7 @@ inline float vector_erf(float x) {
   odd = odd * z + 1.1280182749032974e-1f;
   odd = odd * z - 3.761232793331146e-1f;
   odd = odd * z + 1.1283791065216064f;
-  float a = x < 0.0f ? -x : x;
-  a = a > 4.0f ? 4.0f : a;
+  const float a = x < 0.0f ? -x : x;
   float q = 2.1686875697923824e-5f;
   q = q * a - 4.413367132656276e-4f;
   q = q * a + 4.204563796520233e-3f;

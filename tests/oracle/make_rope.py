@@ -30,7 +30,7 @@ CASES = {
     "yarn": (dict(YARN, rope_theta=10000.0), 64, 200),
     "yarn_betas": (dict(YARN, rope_theta=500.0, beta_fast=16.0, beta_slow=2.0, attention_factor=0.75), 32, 200),
     "yarn_untruncated": (dict(YARN, rope_theta=10000.0, truncate=False), 32, 200),
-    "yarn_one_dimension": (dict(YARN, rope_theta=1e9, beta_fast=1.0, beta_slow=1.0), 16, 200),
+    "yarn_one_dimension": (dict(YARN, rope_theta=500.0, beta_fast=1.0, beta_slow=1.0, truncate=False), 16, 200),
     "yarn_mscale": (dict(YARN, rope_theta=10000.0, mscale=1.0, mscale_all_dim=0.5), 32, 200),
     "dynamic_short": (dict(DYNAMIC, rope_theta=10000.0), 16, ORIGINAL - 4),
     "dynamic_long": (dict(DYNAMIC, rope_theta=10000.0), 16, ORIGINAL + 1),

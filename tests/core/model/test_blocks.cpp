@@ -57,6 +57,7 @@ const std::vector<LayerKind>& layer_kinds() {
        .activation = {Activation::gelu_tanh, true},
        .attention = {.scale = 0.3, .window = 3, .softcap = 2.0}},
       {.name = "layer_post_norms", .norm = Norm::layer, .has_biases = true, .has_post_norms = true},
+      {.name = "parallel_post_norms", .has_post_norms = true, .order = BlockOrder::parallel},
       {.name = "head_norms", .has_head_norms = true}};
   return kinds;
 }
@@ -240,6 +241,16 @@ TEST_P(BlockKinds, FormOnlyTheGradientsAskedFor) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BlockKinds, testing::ValuesIn(layer_kinds()),
                          [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(Blocks, NormWeightsAreOffsetsWhereThatIsTheRule) {
+  const NormWeights weights{random_leaf({kWidth}), {}};
+  EXPECT_TRUE(same_bits(norm_factors(weights, Norm::rms).weight, weights.weight));
+  const at::Tensor offset = norm_factors(weights, Norm::rms_one_plus).weight;
+  EXPECT_TRUE(same_bits(offset, weights.weight + 1));
+  offset.sum().backward();
+  EXPECT_TRUE(same_bits(weights.weight.grad(), at::ones({kWidth}, at::kDouble)));
+  EXPECT_FALSE(norm_factors({}, Norm::rms_one_plus).weight.defined());
+}
 
 TEST(Blocks, WithoutGradientsThereIsNoGraph) {
   BlockCase here;

@@ -39,4 +39,20 @@ inline std::vector<std::string> trained_texts(const Sequence& sequence,
   return texts;
 }
 
+inline std::string pair_row(const std::string& prompt, const std::string& completion) {
+  Json row;
+  row["prompt"] = prompt;
+  row["completion"] = completion;
+  return row.dump() + "\n";
+}
+
+inline PreparedData prepare_rows(const TempFolder& folder, const std::string& rows, SampleKind kind,
+                                 DataOptions options = {}) {
+  const DataOptions base = options_for(folder, {folder.put("rows.jsonl", rows)});
+  options.path = base.path;
+  options.store = base.store;
+  if (options.chat_template == "auto") options.chat_template = base.chat_template;
+  return open_or_prepare(options, byte_tokenizer(), request_for(kind));
+}
+
 }  // namespace plumb

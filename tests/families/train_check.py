@@ -4,7 +4,6 @@ import json, os, shutil, subprocess, sys
 import torch, transformers
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
 
 sys.path.insert(0, "tests/oracle")
 import make_families
@@ -56,13 +55,15 @@ def train(variant, work):
         losses = [row["loss"] for row in metrics(f"{work}/{variant}_sft") if "loss" in row]
         check(f"{variant}: SFT lowers the loss", losses[-1] < losses[0], f"{losses[0]:.3f} -> {losses[-1]:.3f}")
         adapter = f"{work}/{variant}_sft/adapter"
-        base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        base = make_families.open_causal(model)
         names = {name for name, _ in PeftModel.from_pretrained(base, adapter).named_parameters() if "lora_" in name}
         saved = load_file(f"{adapter}/adapter_model.safetensors")
         check(f"{variant}: PEFT has a place for all of it", len(names) == len(saved), f"{len(saved)} tensors")
     ppo = [word for word in common if not word.startswith("samples")]
-    if run(f"{variant} ppo", "ppo", f"data.path=[{work}/prompts.jsonl]", "train.steps=2", "ppo.reward.word=a",
-           "ppo.rollout.response_length=8", "--out", f"{work}/{variant}_ppo", *ppo):
+    if run(f"{variant} ppo", "ppo", f"data.path=[{work}/prompts.jsonl]", "train.steps=2",
+           # What no two random responses have alike: without differences there is no advantage.
+           "ppo.reward.terms=[{kind: length, target: 8, unit: characters}]", "ppo.rollout.response_length=8",
+           "--out", f"{work}/{variant}_ppo", *ppo):
         first = metrics(f"{work}/{variant}_ppo")[0]
         # The first minibatch sees the policy that sampled: cached decoding and the training forward agree.
         check(f"{variant}: PPO's sampler and trainer agree", first["sampling/logprob_gap_max"] < 1e-4,

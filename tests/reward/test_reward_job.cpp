@@ -74,7 +74,7 @@ TEST_F(RewardOracle, LossAndGradientsAreThoseOfTrl) {
     EXPECT_TRUE(test::all_close(loss.view({1}), expected.at(name + ".loss"), 1e-5, 0)) << name;
     EXPECT_TRUE(test::all_close(score.grad(), expected.at(name + ".grad_score"), 1e-4, 1e-5))
         << name;
-    const auto qkv = decoder.weights.layers[0].qkv.grad();
+    const auto qkv = decoder.weights.layers[0].qkv.weight.grad();
     EXPECT_TRUE(test::all_close(qkv.narrow(0, 0, 32), expected.at(name + ".grad_q"), 1e-3, 1e-5))
         << name;
     EXPECT_TRUE(test::all_close(decoder.weights.embed_tokens.grad(),

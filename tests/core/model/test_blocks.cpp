@@ -30,6 +30,10 @@ struct LayerKind {
   AttentionOptions attention = {};
 };
 
+void PrintTo(const LayerKind& kind, std::ostream* out) {
+  *out << kind.name;
+}
+
 const std::vector<LayerKind>& layer_kinds() {
   static const std::vector<LayerKind> kinds{
       {.name = "plain"},
@@ -205,12 +209,14 @@ TEST_P(BlockKinds, MatchTheirCompositionInEveryGradient) {
   expect_gradients_match(here, here.inputs());
 }
 
+// The bound is that of central differences where soft caps and post norms bend most; what two ways
+// of deriving agree on is far closer, above.
 TEST_P(BlockKinds, AgreeWithFiniteDifferences) {
   at::manual_seed(3);
   const BlockCase here(GetParam());
   const at::Tensor weight = at::randn({13, kWidth}, at::kDouble);
   EXPECT_LT(finite_difference_error([&] { return (here.run() * weight).sum(); }, here.inputs()),
-            2e-8);
+            1e-7);
 }
 
 // LoRA over frozen weights, as in training; in the first block nothing below asks for x either.

@@ -197,10 +197,12 @@ def families(work):
     """The fixtures' random model of each family, and an adapter on all its linears: llama.cpp's logits against those of
     transformers and PEFT."""
     ids = [1, 5, 9, 33, 12, 7, 38, 4, 20, 11, 17, 30]
-    for name in sorted(os.listdir(FIXTURES)):
+    for number, name in enumerate(sorted(os.listdir(FIXTURES))):
         if not os.path.isdir(f"{FIXTURES}/{name}") or name.startswith("t5"):
             continue
-        folder, path = f"{work}/family-{name}", f"{work}/family-{name}.gguf"
+        # Numbered, not named: the folder becomes general.name, and of a "phi3" llama.cpp wants the tokens of Phi-3's own
+        # vocabulary.
+        folder, path = f"{work}/family-{number}", f"{work}/family-{number}.gguf"
         shutil.copytree(f"{FIXTURES}/{name}", folder)
         json.dump(small_tokenizer(), open(f"{folder}/tokenizer.json", "w"))
         json.dump({"bos_token": "<s>", "eos_token": "</s>"}, open(f"{folder}/tokenizer_config.json", "w"))

@@ -16,8 +16,8 @@ Bound::Bound(const char* function, Arguments& arguments, std::initializer_list<c
   }
   for (std::size_t i = 0; i < arguments.values.size(); ++i) values_[i] = arguments.values[i];
   for (const auto& [name, value] : arguments.named) {
-    const auto found =
-        std::find_if(names.begin(), names.end(), [&](const char* known) { return name == known; });
+    const auto found = std::find_if(names.begin(), names.end(),
+                                    [&name = name](const char* known) { return name == known; });
     if (found == names.end()) {
       fail("got an unexpected keyword argument '" + std::string(name) + "'");
     }

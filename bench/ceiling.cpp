@@ -1,7 +1,7 @@
-// What the machine can do at best: `bench_ceiling gemm THREADS` reads lines "KIND M N K COUNT" (KIND
-// nt, nn or tn: which operand is transposed, as forward, grad x and grad w have them) and prints the
-// seconds of them all, each product timed alone; `bench_ceiling memory THREADS` prints bytes read a
-// second from a block far beyond the caches.
+// What the machine can do at best: `bench_ceiling gemm THREADS` reads lines "KIND M N K COUNT"
+// (KIND nt, nn or tn: which operand is transposed, as forward, grad x and grad w have them) and
+// prints the seconds of them all, each product timed alone; `bench_ceiling memory THREADS` prints
+// bytes read a second from a block far beyond the caches.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -38,10 +38,10 @@ struct Product {
 
 double seconds_of(const Product& product) {
   const auto random = [](int64_t rows, int64_t columns) { return at::randn({rows, columns}); };
-  const at::Tensor a = product.kind == "tn" ? random(product.k, product.m).t()
-                                            : random(product.m, product.k);
-  const at::Tensor b = product.kind == "nt" ? random(product.n, product.k).t()
-                                            : random(product.k, product.n);
+  const at::Tensor a =
+      product.kind == "tn" ? random(product.k, product.m).t() : random(product.m, product.k);
+  const at::Tensor b =
+      product.kind == "nt" ? random(product.n, product.k).t() : random(product.k, product.n);
   at::Tensor out = at::empty({product.m, product.n});
   return best_seconds([&] { at::mm_out(out, a, b); });
 }

@@ -59,9 +59,9 @@ class Pass {
                               trajectory_.advantages.index_select(0, rows.tokens)};
     const PolicyLossOptions policy_options{options.cliprange, options.dual_clip,
                                            options.entropy_coef, minibatch_.num_tokens};
-    const at::Tensor policy = token_loss(
-        hidden.index_select(0, rows.predict_rows), models_.decoder->head(), rows.targets,
-        options.rollout.temperature, policy_loss(tokens, policy_options, sums.policy));
+    const at::Tensor policy =
+        token_loss(hidden.index_select(0, rows.predict_rows), models_.decoder->head(), rows.targets,
+                   options.rollout.temperature, policy_loss(tokens, policy_options, sums.policy));
 
     const at::Tensor before = hidden.index_select(0, rows.state_rows + n);
     const at::Tensor value = value_loss_sum(head_values(before, models_.critic_head),

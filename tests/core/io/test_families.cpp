@@ -219,7 +219,8 @@ TEST(Families, Gemma2) {
   Json json = Json::parse(kGemma2Json);
   json["attn_logit_softcapping"] = nullptr;
   EXPECT_EQ(parse_model_config(json, "c").attention_softcap, 0.0);
-  EXPECT_THAT(refusal(kGemma2Json, {{"query_pre_attn_scalar", 0}}), HasSubstr("query_pre_attn_scalar"));
+  EXPECT_THAT(refusal(kGemma2Json, {{"query_pre_attn_scalar", 0}}),
+              HasSubstr("query_pre_attn_scalar"));
   EXPECT_THAT(refusal(kGemma2Json, {{"use_bidirectional_attention", true}}),
               HasSubstr("use_bidirectional_attention"));
 }

@@ -1,4 +1,4 @@
-// Sections of tokenizer.json that several converters write.
+// Sections of tokenizer.json that training and several converters write.
 #pragma once
 #include <string>
 #include <string_view>

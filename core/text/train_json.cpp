@@ -3,23 +3,11 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text/convert_parts.h"
 
 namespace plumb::text {
 
 namespace {
-
-Json added_token_json(const std::string& content, std::size_t id) {
-  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
-          {"rstrip", false}, {"normalized", false}, {"special", true}};
-}
-
-// Appends without looking for the key, which would make a vocabulary quadratic.
-Json vocab_json(const std::vector<std::string>& tokens) {
-  Json::object_t vocab;
-  vocab.reserve(tokens.size());
-  for (std::size_t id = 0; id < tokens.size(); ++id) vocab.emplace_back(tokens[id], id);
-  return vocab;
-}
 
 Json model_json(const TokenizerTraining& options, const std::vector<std::string>& tokens,
                 const std::vector<std::pair<std::string, std::string>>& merges) {
@@ -28,29 +16,13 @@ Json model_json(const TokenizerTraining& options, const std::vector<std::string>
   }
   Json pairs = Json::array();
   for (const auto& [left, right] : merges) pairs.push_back(Json::array({left, right}));
-  return {{"type", "BPE"},
-          {"dropout", nullptr},
-          {"unk_token", nullptr},
-          {"continuing_subword_prefix", nullptr},
-          {"end_of_word_suffix", nullptr},
-          {"fuse_unk", false},
-          {"byte_fallback", false},
-          {"ignore_merges", false},
-          {"vocab", vocab_json(tokens)},
-          {"merges", pairs}};
-}
-
-Json byte_level_json() {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", false},
-          {"trim_offsets", true},
-          {"use_regex", true}};
+  return bpe_json(vocab_json(tokens), std::move(pairs));
 }
 
 Json decoder_json(TokenizerKind kind) {
   switch (kind) {
     case TokenizerKind::bpe:
-      return byte_level_json();
+      return byte_level_section();
     case TokenizerKind::word:
       return nullptr;  // tokens with spaces between
     case TokenizerKind::character:
@@ -92,7 +64,7 @@ std::vector<std::string> special_tokens_of(const TokenizerTraining& options) {
 Json pre_tokenizer_json(TokenizerKind kind) {
   switch (kind) {
     case TokenizerKind::bpe:
-      return byte_level_json();
+      return byte_level_section();
     case TokenizerKind::word:
       return {{"type", "Whitespace"}};
     case TokenizerKind::character:
@@ -107,14 +79,15 @@ Json pre_tokenizer_json(TokenizerKind kind) {
 Json tokenizer_json(const TokenizerTraining& options, const std::vector<std::string>& tokens,
                     const std::vector<std::pair<std::string, std::string>>& merges) {
   const std::vector<std::string> special = special_tokens_of(options);
+  std::vector<SpecialTokenEntry> added;
+  for (const std::string& token : special) {
+    added.push_back({static_cast<std::int64_t>(added.size()), token});
+  }
   Json json;
   json["version"] = "1.0";
   json["truncation"] = nullptr;
   json["padding"] = nullptr;
-  json["added_tokens"] = Json::array();
-  for (std::size_t id = 0; id < special.size(); ++id) {
-    json["added_tokens"].push_back(added_token_json(special[id], id));
-  }
+  json["added_tokens"] = added_tokens_json(added);
   json["normalizer"] = nullptr;
   json["pre_tokenizer"] = pre_tokenizer_json(options.kind);
   const auto bos = std::find(special.begin(), special.end(), options.bos_token);

@@ -10,13 +10,6 @@ namespace plumb::jinja {
 
 namespace {
 
-void check_depth(const Heap& heap, int depth) {
-  if (depth > heap.limits().max_value_depth) {
-    throw Fault{"a value nests deeper than the limit of " +
-                std::to_string(heap.limits().max_value_depth)};
-  }
-}
-
 bool equal_elements(Heap& heap, const std::vector<Value>& left, const std::vector<Value>& right,
                     int depth) {
   if (left.size() != right.size()) return false;
@@ -110,7 +103,7 @@ bool apply_order(Heap& heap, Operator op, const Value& left, const Value& right)
 }  // namespace
 
 bool equal(Heap& heap, const Value& left, const Value& right, int depth) {
-  check_depth(heap, depth);
+  heap.check_depth(depth);
   heap.step();
   if (left.is_number() && right.is_number()) return equal_numbers(left, right);
   if (left.kind != right.kind) return false;
@@ -138,7 +131,7 @@ bool equal(Heap& heap, const Value& left, const Value& right, int depth) {
 }
 
 bool less(Heap& heap, const Value& left, const Value& right, int depth) {
-  check_depth(heap, depth);
+  heap.check_depth(depth);
   heap.step();
   for (const Value* value : {&left, &right}) {
     if (value->is_undefined()) throw Fault{value->undefined->message};

@@ -31,6 +31,13 @@ void Heap::check_size(std::size_t bytes, std::size_t count) const {
   throw Fault{"a text or list would be larger than the limit of " + mib(limits_.max_output_bytes)};
 }
 
+void Heap::check_depth(int depth) const {
+  if (depth > limits_.max_value_depth) {
+    throw Fault{"a value nests deeper than the limit of " +
+                std::to_string(limits_.max_value_depth)};
+  }
+}
+
 Value Heap::text(TextBuilder& builder) {
   check_size(builder.size());
   charge(builder.size() + sizeof(TracedText));

@@ -43,6 +43,7 @@ class Heap {
   void step(std::int64_t count = 1);
   // What a string of this size, or `count` times it, would be refused for.
   void check_size(std::size_t bytes, std::size_t count = 1) const;
+  void check_depth(int depth) const;  // of a value inside others
 
  private:
   Limits limits_;

@@ -10,13 +10,6 @@ namespace plumb::jinja {
 
 namespace {
 
-void check_depth(const Heap& heap, int depth) {
-  if (depth > heap.limits().max_value_depth) {
-    throw Fault{"a value nests deeper than the limit of " +
-                std::to_string(heap.limits().max_value_depth)};
-  }
-}
-
 void append_hex(std::string& out, char32_t code, int digits) {
   static constexpr char kHex[] = "0123456789abcdef";
   for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += kHex[(code >> shift) & 15];
@@ -131,7 +124,7 @@ std::string real_text(double value) {
 }
 
 void print_repr(Heap& heap, const Value& value, TextBuilder& out, int depth) {
-  check_depth(heap, depth);
+  heap.check_depth(depth);
   heap.step();
   heap.check_size(out.size());
   switch (value.kind) {

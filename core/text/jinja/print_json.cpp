@@ -129,10 +129,7 @@ void json_dict(Heap& heap, const Dict& dict, const JsonStyle& style, TextBuilder
 
 void print_json(Heap& heap, const Value& value, const JsonStyle& style, TextBuilder& out,
                 int depth) {
-  if (depth > heap.limits().max_value_depth) {
-    throw Fault{"a value nests deeper than the limit of " +
-                std::to_string(heap.limits().max_value_depth)};
-  }
+  heap.check_depth(depth);
   heap.step();
   heap.check_size(out.size());
   switch (value.kind) {

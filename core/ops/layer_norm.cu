@@ -1,8 +1,8 @@
 #include "core/ops/layer_norm_kernel.h"
 
 #include "core/ops/cuda/column_sum.cuh"
+#include "core/ops/cuda/norm_rows.cuh"
 #include "core/ops/cuda/reduce.cuh"
-#include "core/ops/cuda/row_plan.cuh"
 
 namespace plumb {
 namespace {
@@ -32,13 +32,7 @@ __global__ void __launch_bounds__(kMostRowThreads)
   }
   const int width = static_cast<int>(norm.width);
   RowPart<T, kPack, kPacks> part;
-  part.load(row_of<T>(norm.x, row, width), width);
-  if (norm.residual != nullptr) {
-    part.add(row_of<T>(norm.residual, row, width), width);
-    if (norm.sum != nullptr) {
-      part.store(row_of<T>(norm.sum, row, width), width);
-    }
-  }
+  load_normed_row(part, norm, row);
   float sum = 0.0f, squares = 0.0f;
   for_values<kPack, kPacks>(width, [&](int p, int v) { sum += part.get(p, v); });
   const float mean = block_row_sum(sum, warp_sums) / static_cast<float>(width);
@@ -102,21 +96,9 @@ struct BackwardRow {
   __device__ __forceinline__ void store_grad_x(const LayerNormBackward& norm, int64_t row) {
     mean = norm.mean[row];  // read again rather than held over the barrier: registers are short
     rstd = norm.rstd[row];
-    const int width = static_cast<int>(norm.width);
-    const T* const residual = row_of<T>(norm.grad_residual, row, norm.width);
-#pragma unroll
-    for (int p = 0; p < kPacks; ++p) {
-      const Pack<T, kPack> w = pack_of<T, kPack>(static_cast<const T*>(norm.w), p, width);
-      Pack<T, kPack> out =
-          residual == nullptr ? zero_pack<T, kPack>() : pack_of<T, kPack>(residual, p, width);
-#pragma unroll
-      for (int v = 0; v < kPack; ++v) {
-        const float pulled =
-            rstd * (grad_y.get(p, v) * to_float(w.values[v]) - shift - normed(p, v) * pull);
-        out.values[v] = from_float<T>(to_float(out.values[v]) + pulled);
-      }
-      store_pack_of<T, kPack>(row_of<T>(norm.grad_x, row, norm.width), p, width, out);
-    }
+    plumb::store_grad_x<T, kPack, kPacks>(norm, row, [this](int p, int v, float w) {
+      return rstd * (grad_y.get(p, v) * w - shift - normed(p, v) * pull);
+    });
   }
 };
 
@@ -167,28 +149,25 @@ void forward(const LayerNormForward& norm, KernelStream stream) {
 }
 
 template <class T, bool kWithWeight>
-void backward(const LayerNormBackward& norm, int64_t groups, KernelStream stream) {
+void backward(const LayerNormBackward& norm, const RowGroups& of, KernelStream stream) {
   constexpr int kValues = kWithWeight ? kSummedRowValues : kRowValues;
   const bool is_aligned = are_vectorizable<T>(
       norm.width, {norm.grad_x, norm.grad_y, norm.grad_residual, norm.x, norm.w, norm.partial});
   const RowPlan plan =
       row_plan(norm.width, is_aligned ? kVectorOf<T> : 1, kValues, "layer_norm backward");
-  const int64_t chunk = (norm.rows + groups - 1) / groups;
   with_row_plan<T, kValues>(plan, [&](auto pack, auto packs) {
     PLUMB_LAUNCH(
         (layer_norm_backward_kernel<T, decltype(pack)::value, decltype(packs)::value, kWithWeight>),
-        row_shape(plan, groups), stream, norm, chunk, groups);
+        row_shape(plan, of.groups), stream, norm, of.chunk, of.groups);
   });
 }
 
 template <class T>
 void backward_with_weight(const LayerNormBackward& norm, KernelStream stream) {
-  const int64_t most = layer_norm_partials(norm.rows);
-  const int64_t chunk = (norm.rows + most - 1) / most;
-  const int64_t groups = (norm.rows + chunk - 1) / chunk;
-  backward<T, true>(norm, groups, stream);
-  launch_column_sum(static_cast<T*>(norm.grad_w), norm.partial, groups, norm.width, stream);
-  launch_column_sum(static_cast<T*>(norm.grad_b), norm.partial + groups * norm.width, groups,
+  const RowGroups of = row_groups(norm.rows, norm_partials(norm.rows));
+  backward<T, true>(norm, of, stream);
+  launch_column_sum(static_cast<T*>(norm.grad_w), norm.partial, of.groups, norm.width, stream);
+  launch_column_sum(static_cast<T*>(norm.grad_b), norm.partial + of.groups * norm.width, of.groups,
                     norm.width, stream);
 }
 
@@ -207,7 +186,7 @@ void launch_layer_norm_backward(const LayerNormBackward& norm, KernelStream stre
   with_dtype(norm.dtype, [&](auto type) {
     using T = decltype(type);
     if (norm.grad_w == nullptr) {
-      backward<T, false>(norm, norm.rows, stream);
+      backward<T, false>(norm, row_groups(norm.rows, norm.rows), stream);
     } else {
       backward_with_weight<T>(norm, stream);
     }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/ops/cuda/kernel_types.h"
+#include "core/ops/cuda/row_plan.h"
 
 namespace plumb {
 
@@ -34,15 +35,10 @@ struct LayerNormBackward {
   const float* rstd = nullptr;          // (N)
   void* grad_w = nullptr;               // (C) or null: not wanted, and the backward is row-local
   void* grad_b = nullptr;               // (C), with grad_w
-  float* partial = nullptr;             // (2, layer_norm_partials(N), C) scratch, with grad_w
+  float* partial = nullptr;             // (2, norm_partials(N), C) scratch, with grad_w
   int64_t rows = 0, width = 0;
   KernelDtype dtype = KernelDtype::f32;
 };
 void launch_layer_norm_backward(const LayerNormBackward& norm, KernelStream stream);
-
-inline int64_t layer_norm_partials(int64_t rows) {
-  constexpr int64_t kMost = 256;
-  return rows < kMost ? rows : kMost;
-}
 
 }  // namespace plumb

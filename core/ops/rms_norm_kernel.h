@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/ops/cuda/kernel_types.h"
+#include "core/ops/cuda/row_plan.h"
 
 namespace plumb {
 
@@ -35,16 +36,10 @@ struct RmsNormBackward {
   const void* w = nullptr;              // (C)
   const float* rstd = nullptr;          // (N)
   void* grad_w = nullptr;               // (C) or null: not wanted, and the backward is row-local
-  float* partial = nullptr;             // (rms_norm_partials(N), C) scratch, with grad_w
+  float* partial = nullptr;             // (norm_partials(N), C) scratch, with grad_w
   int64_t rows = 0, width = 0;
   KernelDtype dtype = KernelDtype::f32;
 };
 void launch_rms_norm_backward(const RmsNormBackward& norm, KernelStream stream);
-
-// Rows of `partial`: depends on N alone, so grad_w has the same bits on every device.
-inline int64_t rms_norm_partials(int64_t rows) {
-  constexpr int64_t kMost = 256;
-  return rows < kMost ? rows : kMost;
-}
 
 }  // namespace plumb

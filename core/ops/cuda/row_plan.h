@@ -38,4 +38,22 @@ inline RowPlan row_plan(int64_t width, int pack, int values, const char* op) {
               std::to_string(kMostRowThreads * pack * most_packs));
 }
 
+// Rows of partial sums that a norm's gradients of weights go through: depends on `rows` alone, so
+// that the gradients have the same bits on every device.
+inline int64_t norm_partials(int64_t rows) {
+  constexpr int64_t kMost = 256;
+  return rows < kMost ? rows : kMost;
+}
+
+// Rows in order, `chunk` to a group; the last one may have fewer.
+struct RowGroups {
+  int64_t chunk = 1;
+  int64_t groups = 0;
+};
+// At most `most` groups, none of them empty. rows > 0.
+inline RowGroups row_groups(int64_t rows, int64_t most) {
+  const int64_t chunk = (rows + most - 1) / most;
+  return {chunk, (rows + chunk - 1) / chunk};
+}
+
 }  // namespace plumb

@@ -161,7 +161,7 @@ Outcome run_backward(const Shape& shape, const Wanted& wanted) {
         grad_y(in.grad_y, "grad_y"), grad_x(shape.count(), "grad_x"), grad_w(shape.width, "grad_w"),
         grad_b(shape.width, "grad_b");
     DeviceBuffer<float> mean(means, "mean"), rstd(scales, "rstd"),
-        partial(2 * layer_norm_partials(shape.rows) * shape.width, "partial");
+        partial(2 * norm_partials(shape.rows) * shape.width, "partial");
     launch_layer_norm_backward({.grad_x = grad_x.data(),
                                 .grad_y = grad_y.data(),
                                 .grad_residual = wanted.residual ? residual.data() : nullptr,

@@ -218,7 +218,7 @@ Outcome run_backward(const Shape& shape, const Wanted& wanted) {
         grad_y(in.grad_y, "grad_y"), grad_x(shape.rows * shape.width, "grad_x"),
         grad_w(shape.width, "grad_w");
     DeviceBuffer<float> rstd(scales, "rstd"),
-        partial(rms_norm_partials(shape.rows) * shape.width, "partial");
+        partial(norm_partials(shape.rows) * shape.width, "partial");
     launch_rms_norm_backward({.grad_x = grad_x.data(),
                               .grad_y = grad_y.data(),
                               .grad_residual = wanted.residual ? residual.data() : nullptr,

@@ -2,16 +2,14 @@
 
 #include <ATen/Dispatch.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/ops/check.h"
 #include "core/ops/parallel.h"
+#include "core/ops/row_sums.h"
 
 namespace plumb {
 namespace {
-
-constexpr int64_t kRowsPerPartial = 64;
 
 template <class T>
 T rstd_of(const T* x, int64_t width, T eps) {
@@ -84,26 +82,25 @@ at::Tensor head_norm_backward_(const at::Tensor& grad, const HeadNormGradient& n
   const at::Tensor& x = norm.x;
   check_heads(x, norm.w, grad);
   const int64_t rows = x.size(0), heads = x.size(1), width = x.size(2);
-  const int64_t blocks = (rows + kRowsPerPartial - 1) / kRowsPerPartial;
-  const at::Tensor partial =
-      norm.is_weight_wanted ? at::zeros({blocks, width}, x.options()) : at::Tensor();
+  at::Tensor grad_w;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "head_norm_backward", [&] {
     const scalar_t* in = x.const_data_ptr<scalar_t>();
     const scalar_t* scale = norm.w.const_data_ptr<scalar_t>();
     scalar_t* out = grad.mutable_data_ptr<scalar_t>();
-    scalar_t* sums = partial.defined() ? partial.mutable_data_ptr<scalar_t>() : nullptr;
-    for_rows(blocks, kRowsPerPartial * heads * width, [&](int64_t block) {
-      scalar_t* sum = sums == nullptr ? nullptr : sums + block * width;
-      const int64_t end = std::min(rows, (block + 1) * kRowsPerPartial);
-      for (int64_t item = block * kRowsPerPartial * heads; item < end * heads; ++item) {
-        const int64_t row = item / heads, head = item % heads;
+    const auto backward_row = [&](scalar_t* sum_w, int64_t row) {
+      for (int64_t head = 0; head < heads; ++head) {
         const scalar_t* from = in + row * x.stride(0) + head * x.stride(1);
         backward_head(out + row * grad.stride(0) + head * grad.stride(1), from, scale,
-                      rstd_of(from, width, static_cast<scalar_t>(norm.eps)), sum, width);
+                      rstd_of(from, width, static_cast<scalar_t>(norm.eps)), sum_w, width);
       }
-    });
+    };
+    if (norm.is_weight_wanted) {
+      grad_w = sum_over_rows<scalar_t>(rows, width, x.options(), backward_row);
+    } else {
+      for_rows(rows, heads * width, [&](int64_t row) { backward_row(nullptr, row); });
+    }
   });
-  return partial.defined() ? partial.sum(0) : at::Tensor();
+  return grad_w;
 }
 
 }  // namespace plumb

@@ -3,17 +3,15 @@
 #include <ATen/Dispatch.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/ops/check.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
+#include "core/ops/row_sums.h"
 
 namespace plumb {
 namespace {
-
-constexpr int64_t kRowsPerPartial = 64;
 
 template <class T>
 struct RowStats {
@@ -174,22 +172,16 @@ at::Tensor layer_norm_grad_x(const at::Tensor& grad_y, const at::Tensor& x, cons
 at::Tensor layer_norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x,
                              const LayerNormStats& stats) {
   const int64_t rows = x.size(0), width = x.size(1);
-  const int64_t blocks = (rows + kRowsPerPartial - 1) / kRowsPerPartial;
-  at::Tensor partial = at::zeros({blocks, width}, x.options());
+  at::Tensor sum;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "layer_norm_grad_w", [&] {
     const scalar_t* grad = grad_y.const_data_ptr<scalar_t>();
     const scalar_t* in = x.const_data_ptr<scalar_t>();
     const StatsOfRows<scalar_t> of(stats);
-    scalar_t* out = partial.mutable_data_ptr<scalar_t>();
-    for_rows(blocks, kRowsPerPartial * width, [&](int64_t block) {
-      scalar_t* sum = out + block * width;
-      const int64_t end = std::min(rows, (block + 1) * kRowsPerPartial);
-      for (int64_t row = block * kRowsPerPartial; row < end; ++row) {
-        add_grad_w_row(sum, grad + row * width, in + row * width, of[row], width);
-      }
+    sum = sum_over_rows<scalar_t>(rows, width, x.options(), [&](scalar_t* into, int64_t row) {
+      add_grad_w_row(into, grad + row * width, in + row * width, of[row], width);
     });
   });
-  return partial.sum(0);
+  return sum;
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps) {

@@ -9,11 +9,10 @@
 #include "core/ops/check.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
+#include "core/ops/row_sums.h"
 
 namespace plumb {
 namespace {
-
-constexpr int64_t kRowsPerPartial = 64;
 
 template <class T>
 T dot(const T* a, const T* b, int64_t n) {
@@ -138,22 +137,16 @@ at::Tensor rms_norm_grad_x(const at::Tensor& grad_y, const at::Tensor& x, const 
 
 at::Tensor rms_norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& rstd) {
   const int64_t rows = x.size(0), width = x.size(1);
-  const int64_t blocks = (rows + kRowsPerPartial - 1) / kRowsPerPartial;
-  at::Tensor partial = at::zeros({blocks, width}, x.options());
+  at::Tensor sum;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm_grad_w", [&] {
     const scalar_t* grad = grad_y.const_data_ptr<scalar_t>();
     const scalar_t* in = x.const_data_ptr<scalar_t>();
     const scalar_t* inverse = rstd.const_data_ptr<scalar_t>();
-    scalar_t* out = partial.mutable_data_ptr<scalar_t>();
-    for_rows(blocks, kRowsPerPartial * width, [&](int64_t block) {
-      scalar_t* sum = out + block * width;
-      const int64_t end = std::min(rows, (block + 1) * kRowsPerPartial);
-      for (int64_t row = block * kRowsPerPartial; row < end; ++row) {
-        add_grad_w_row(sum, grad + row * width, in + row * width, inverse[row], width);
-      }
+    sum = sum_over_rows<scalar_t>(rows, width, x.options(), [&](scalar_t* into, int64_t row) {
+      add_grad_w_row(into, grad + row * width, in + row * width, inverse[row], width);
     });
   });
-  return partial.sum(0);
+  return sum;
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {

@@ -58,10 +58,4 @@ void append_from_byte_level(std::string_view token, std::string& bytes) {
   }
 }
 
-std::string from_byte_level(std::string_view token) {
-  std::string bytes;
-  append_from_byte_level(token, bytes);
-  return bytes;
-}
-
 }  // namespace plumb::text

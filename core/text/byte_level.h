@@ -10,8 +10,8 @@ namespace plumb::text {
 std::string to_byte_level(std::string_view text);
 // Appends the character of one byte.
 void append_byte_level(std::string& out, unsigned char byte);
-// The bytes that `token` spells, or `token` itself when a character of it is not of the alphabet.
-std::string from_byte_level(std::string_view token);
+// Appends the bytes that `token` spells, or `token` itself when a character of it is not of the
+// alphabet.
 void append_from_byte_level(std::string_view token, std::string& bytes);
 
 // GPT-2's pattern, which ByteLevel applies with use_regex.

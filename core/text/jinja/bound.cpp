@@ -56,8 +56,4 @@ const TracedText& Bound::text(std::size_t index) const {
   return *value->string;
 }
 
-Arguments arguments_of(std::vector<Value> values) {
-  return {std::move(values), {}};
-}
-
 }  // namespace plumb::jinja

@@ -41,7 +41,4 @@ class Bound {
   std::vector<std::optional<Value>> values_;
 };
 
-// A call's only arguments.
-Arguments arguments_of(std::vector<Value> values);
-
 }  // namespace plumb::jinja

@@ -3,6 +3,7 @@
 A job gives the speed of either side (higher is better) and a list of complaints about the work,
 which is empty when it was the same."""
 import dataclasses
+import json
 import math
 import pathlib
 
@@ -16,9 +17,8 @@ class Setting:
     inputs: pathlib.Path
     work: pathlib.Path
     plumb: pathlib.Path
-    python: pathlib.Path        # with transformers and TRL
-    trl112: pathlib.Path        # TRL 1.12.0, apart
-    llama_python: pathlib.Path  # with llama-cpp-python
+    python: pathlib.Path  # with transformers and TRL
+    trl112: pathlib.Path  # TRL 1.12.0, apart
     threads: int
 
     def environment(self):
@@ -135,9 +135,6 @@ def reward_job(model, mode, steps, batch):
     return Job("reward", model, mode, "trl 1.16", "pairs/s", ours, theirs, loss_complaints)
 
 
-PPO_PARTS = ("perf/rollout_seconds", "perf/score_seconds", "perf/update_seconds")
-
-
 def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
     response, prompt = 48, 64
 
@@ -154,8 +151,7 @@ def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
         rows = figures["rows"]
         later = rows[1:] or rows
         seconds = sum(row["perf/iteration_seconds"] for row in later) / len(later)
-        parts = {part: sum(row.get(part, 0.0) for row in later) / len(later) for part in PPO_PARTS}
-        return figures | {"speed": 1.0 / seconds, "parts": parts, "episodes": rows[-1]["episode"],
+        return figures | {"speed": 1.0 / seconds, "episodes": rows[-1]["episode"],
                           "entropy": rows[0]["objective/entropy"],
                           "length": rows[0]["val/response_length"],
                           "updates": sum(row["updates"] for row in rows)}
@@ -184,7 +180,6 @@ def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
 
 
 def generated(setting, model, batch, new, *flags):
-    import json
     log = setting.work / "plumb-generate.log"
     prompts = setting.work / f"prompts-{batch}.jsonl"
     rows = (setting.inputs / "prompts-32.jsonl").read_text().splitlines()[:batch]

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 
 #include "core/error.h"
 #include "core/ops/philox.h"
@@ -12,10 +11,10 @@
 namespace plumb {
 namespace {
 
-// The sites that the targets name; each target must name one.
-std::vector<LinearSite> wanted_sites(const ModelConfig& config,
+// The stacks with those of their sites that the targets name; each target must name one.
+std::vector<LayerStack> wanted_sites(const ModelConfig& config,
                                      const std::vector<std::string>& targets) {
-  const std::vector<LinearSite> sites = linear_sites(config);
+  const std::vector<LinearSite> sites = all_sites(config);
   for (const std::string& target : targets) {
     const bool is_known = std::any_of(sites.begin(), sites.end(), [&](const LinearSite& site) {
       return is_target(site, {target});
@@ -28,9 +27,10 @@ std::vector<LinearSite> wanted_sites(const ModelConfig& config,
   if (targets.empty()) {
     throw Error("lora.targets: must be all-linear or some of " + module_names(config), Exit::usage);
   }
-  std::vector<LinearSite> wanted;
-  std::copy_if(sites.begin(), sites.end(), std::back_inserter(wanted),
-               [&](const LinearSite& site) { return is_target(site, targets); });
+  std::vector<LayerStack> wanted = layer_stacks(config);
+  for (LayerStack& stack : wanted) {
+    std::erase_if(stack.sites, [&](const LinearSite& site) { return !is_target(site, targets); });
+  }
   return wanted;
 }
 
@@ -58,6 +58,18 @@ void for_each_pair(const Adapter& adapter, const Function& visit) {
 constexpr std::array<const char*, kNumLinears> kLinearNames = {"q",    "k",  "v",       "qkv", "o",
                                                                "gate", "up", "gate_up", "down"};
 
+void add_pairs(const LayerStack& stack, const LoraOptions& options, uint64_t seed,
+               Adapter& adapter) {
+  for (int64_t layer = stack.first; layer < stack.first + stack.count; ++layer) {
+    for (const LinearSite& site : stack.sites) {
+      const int index = static_cast<int>(site.linear);
+      const auto id = static_cast<uint64_t>(layer * kNumLinears + index);
+      adapter.layers[layer][index] = {uniform_matrix(options.rank, site.inputs, seed, id),
+                                      at::zeros({site.outputs, options.rank}, at::kFloat)};
+    }
+  }
+}
+
 }  // namespace
 
 Adapter make_adapter(const ModelConfig& config, const LoraOptions& options, uint64_t seed) {
@@ -68,15 +80,9 @@ Adapter make_adapter(const ModelConfig& config, const LoraOptions& options, uint
   Adapter adapter;
   adapter.scale = lora_scale(options);
   adapter.dropout = options.dropout;
-  adapter.layers.resize(config.num_hidden_layers);
-  const auto wanted = wanted_sites(config, options.targets);
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    for (const LinearSite& site : wanted) {
-      const int index = static_cast<int>(site.linear);
-      const auto id = static_cast<uint64_t>(layer * kNumLinears + index);
-      adapter.layers[layer][index] = {uniform_matrix(options.rank, site.inputs, seed, id),
-                                      at::zeros({site.outputs, options.rank}, at::kFloat)};
-    }
+  adapter.layers.resize(num_layers(config));
+  for (const LayerStack& stack : wanted_sites(config, options.targets)) {
+    add_pairs(stack, options, seed, adapter);
   }
   return adapter;
 }
@@ -109,17 +115,26 @@ void set_requires_grad(const Adapter& adapter, bool requires_grad) {
   });
 }
 
+namespace {
+
+void merge_layer(const LayerWeights& weights, const std::vector<LinearSite>& sites,
+                 const Adapter& adapter, int64_t layer) {
+  for (const LinearSite& site : sites) {
+    const LowRank& pair = adapter.at(layer, site.linear);
+    if (!pair.defined()) continue;
+    weights.product(site.product)
+        .weight.narrow(0, site.row, site.outputs)
+        .addmm_(pair.b, pair.a, 1, adapter.scale);
+  }
+}
+
+}  // namespace
+
 void merge(Decoder& decoder, const Adapter& adapter) {
   const at::NoGradGuard no_grad;
-  const std::vector<LinearSite> sites = linear_sites(decoder.config);
-  for (size_t layer = 0; layer < adapter.layers.size(); ++layer) {
-    for (const LinearSite& site : sites) {
-      const LowRank& pair = adapter.at(static_cast<int64_t>(layer), site.linear);
-      if (!pair.defined()) continue;
-      decoder.weights.layers[layer]
-          .product(site.product)
-          .weight.narrow(0, site.row, site.outputs)
-          .addmm_(pair.b, pair.a, 1, adapter.scale);
+  for (const LayerStack& stack : layer_stacks(decoder.config)) {
+    for (int64_t layer = stack.first; layer < stack.first + stack.count; ++layer) {
+      merge_layer(decoder.weights.layers[layer], stack.sites, adapter, layer);
     }
   }
 }

@@ -8,13 +8,21 @@
 
 namespace plumb {
 
+std::vector<LinearSite> all_sites(const ModelConfig& config) {
+  std::vector<LinearSite> sites;
+  for (const LayerStack& stack : layer_stacks(config)) {
+    sites.insert(sites.end(), stack.sites.begin(), stack.sites.end());
+  }
+  return sites;
+}
+
 std::string module_name(const LinearSite& site) {
   return site.module.substr(site.module.rfind('.') + 1);
 }
 
 std::string module_names(const ModelConfig& config) {
   std::vector<std::string> names;
-  for (const LinearSite& site : linear_sites(config)) {
+  for (const LinearSite& site : all_sites(config)) {
     const std::string name = module_name(site);
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }

@@ -10,6 +10,9 @@
 
 namespace plumb {
 
+// Of all stacks, one after another.
+std::vector<LinearSite> all_sites(const ModelConfig& config);
+
 // The last part of the site's module, as PEFT's target_modules have it: "q_proj". Two sites may
 // share it: GPT-2's attn.c_proj and mlp.c_proj.
 std::string module_name(const LinearSite& site);

@@ -85,6 +85,15 @@ PeftConfig read_peft_config(const std::string& folder) {
   return config;
 }
 
+namespace {
+
+const char* task_of(const PeftConfig& config) {
+  if (config.has_score) return "SEQ_CLS";
+  return config.is_text_to_text ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
+}
+
+}  // namespace
+
 void write_peft_config(const PeftConfig& config, const std::string& folder) {
   const LoraOptions& options = config.options;
   const Json json = {
@@ -99,7 +108,7 @@ void write_peft_config(const PeftConfig& config, const std::string& folder) {
       {"peft_type", "LORA"},
       {"r", options.rank},
       {"target_modules", options.targets},
-      {"task_type", config.has_score ? "SEQ_CLS" : "CAUSAL_LM"},
+      {"task_type", task_of(config)},
       {"use_dora", false},
       {"use_rslora", options.rslora},
   };

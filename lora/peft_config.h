@@ -13,6 +13,7 @@ struct PeftConfig {
   bool has_score = false;  // task SEQ_CLS with modules_to_save ["score"]
   // The base's weights are (I, O), as GPT-2's Conv1D. Said for PEFT, which looks for itself too.
   bool fan_in_fan_out = false;
+  bool is_text_to_text = false;  // task SEQ_2_SEQ_LM
 };
 
 // Refuses, by key and value, what would change the mathematics: another peft_type, DoRA, trained

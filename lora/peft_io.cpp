@@ -22,10 +22,21 @@ std::string weights_path(const std::string& folder) {
 }
 
 // "base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight"
-std::string tensor_name(const ModelConfig& config, int64_t layer, const LinearSite& site,
+std::string tensor_name(const LayerStack& stack, int64_t layer, const LinearSite& site,
                         const char* which) {
-  return kPrefix + std::string(family_of(config).names(config).layers) + std::to_string(layer) +
-         "." + site.module + "." + which + ".weight";
+  return kPrefix + stack.prefix(layer) + site.module + "." + which + ".weight";
+}
+
+// Every linear of every layer.
+template <class Visit>
+void for_each_site(const ModelConfig& config, const Visit& visit) {
+  for (const LayerStack& stack : layer_stacks(config)) {
+    for (int64_t layer = stack.first; layer < stack.first + stack.count; ++layer) {
+      for (const LinearSite& site : stack.sites) {
+        visit(stack, layer, site);
+      }
+    }
+  }
 }
 
 at::Tensor read_f32(const SafetensorsFile& file, const TensorEntry& entry) {
@@ -116,19 +127,16 @@ PeftAdapter load_peft(const std::string& folder, const ModelConfig& config) {
   peft.base_model = peft_config.base_model;
   peft.adapter.scale = lora_scale(peft.options);
   peft.adapter.dropout = peft.options.dropout;
-  peft.adapter.layers.resize(config.num_hidden_layers);
+  peft.adapter.layers.resize(num_layers(config));
 
   std::set<std::string> known = {kScore};
-  const std::vector<LinearSite> sites = linear_sites(config);
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    for (const LinearSite& site : sites) {
-      const auto a_name = tensor_name(config, layer, site, "lora_A");
-      const auto b_name = tensor_name(config, layer, site, "lora_B");
-      known.insert({a_name, b_name});
-      peft.adapter.layers[layer][static_cast<int>(site.linear)] =
-          read_pair(file, file.find(a_name), file.find(b_name), layer, site);
-    }
-  }
+  for_each_site(config, [&](const LayerStack& stack, int64_t layer, const LinearSite& site) {
+    const auto a_name = tensor_name(stack, layer, site, "lora_A");
+    const auto b_name = tensor_name(stack, layer, site, "lora_B");
+    known.insert({a_name, b_name});
+    peft.adapter.layers[layer][static_cast<int>(site.linear)] =
+        read_pair(file, file.find(a_name), file.find(b_name), layer, site);
+  });
   for (const auto& entry : file.entries()) {
     if (!known.contains(entry.name)) {
       throw Error(file.path() + ": " + entry.name + " belongs to no linear of this base (" +
@@ -148,20 +156,18 @@ void save_peft(const PeftAdapter& peft, const ModelConfig& config, const std::st
   check_values(peft, folder, untrained);
   files::create_directories(folder);
   std::vector<TensorSource> tensors;
-  const std::vector<LinearSite> sites = linear_sites(config);
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    for (const LinearSite& site : sites) {
-      const LowRank& pair = peft.adapter.at(layer, site.linear);
-      if (!pair.defined()) continue;
-      tensors.push_back(tensor_source({tensor_name(config, layer, site, "lora_A"), pair.a}));
-      tensors.push_back(tensor_source(
-          {tensor_name(config, layer, site, "lora_B"), in_file_order(site, pair.b.detach())}));
-    }
-  }
+  for_each_site(config, [&](const LayerStack& stack, int64_t layer, const LinearSite& site) {
+    const LowRank& pair = peft.adapter.at(layer, site.linear);
+    if (!pair.defined()) return;
+    tensors.push_back(tensor_source({tensor_name(stack, layer, site, "lora_A"), pair.a}));
+    tensors.push_back(tensor_source(
+        {tensor_name(stack, layer, site, "lora_B"), in_file_order(site, pair.b.detach())}));
+  });
   if (peft.score.defined()) tensors.push_back(tensor_source({kScore, peft.score}));
   write_safetensors(weights_path(folder), tensors, {{"format", "pt"}});
   PeftConfig written{peft.options, peft.base_model, peft.score.defined()};
-  written.options.targets = targets_of(peft.adapter, sites);
+  written.options.targets = targets_of(peft.adapter, all_sites(config));
+  written.is_text_to_text = config.is_encoder_decoder;
   written.fan_in_fan_out = family_of(config).names(config).weight_order == WeightOrder::in_out;
   write_peft_config(written, folder);
 }

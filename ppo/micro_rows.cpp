@@ -8,11 +8,13 @@ namespace plumb {
 
 MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& responses) {
   std::vector<std::vector<int32_t>> sequences;
+  std::vector<int64_t> prompt_lengths;
   std::vector<int64_t> predict_rows, targets, tokens, state_rows, states;
   int64_t first_row = 0;
   for (const int64_t b : responses) {
     const auto& sequence = trajectory.sequences[b];
     sequences.push_back(sequence);
+    prompt_lengths.push_back(trajectory.prompt_lengths[b]);
     // The state before a token is the row of the token before it.
     const int64_t before_response = first_row + trajectory.prompt_lengths[b] - 1;
     for (int64_t t = 0; t < trajectory.response_length(b); ++t) {
@@ -26,7 +28,7 @@ MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& r
     }
     first_row += static_cast<int64_t>(sequence.size());
   }
-  return {pack(sequences),
+  return {pack(sequences, prompt_lengths),
           at::tensor(predict_rows, at::kLong),
           at::tensor(targets, at::kLong),
           at::tensor(tokens, at::kLong),

@@ -56,7 +56,10 @@ void print(const std::vector<Prompt>& prompts, const std::vector<Completion>& co
 void run_generate(const GenerateOptions& options) {
   choose_device(options.use.device, options.use.threads, 1);
   const auto model = open_model(options.model, options.use.adapter);
-  const auto prompts = read_prompts(options, model.tokenizer);
+  auto prompts = read_prompts(options, model.tokenizer);
+  if (model.decoder->config.is_encoder_decoder) {  // its answer does not go on from the prompt
+    for (Prompt& prompt : prompts) prompt.shown.clear();
+  }
   const auto task = generate_task(options, model);
 
   std::vector<GenerateRequest> requests;

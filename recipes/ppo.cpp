@@ -18,7 +18,8 @@ void run_ppo(const PpoRecipe& recipe, const JobFlags& flags) {
   ppo.models = roles->models(recipe.model.path);
 
   // data: prompts, a part of them held out
-  const auto need = data_need(recipe, roles->decoder->config.max_position_embeddings);
+  auto need = data_need(recipe, roles->decoder->config.max_position_embeddings);
+  need.is_text_to_text = roles->decoder->config.is_encoder_decoder;
   const auto data = job.prepare(need, roles->tokenizer);
   ppo.prompts = &data.train;
   ppo.held_out = data.validation ? &*data.validation : nullptr;

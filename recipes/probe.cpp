@@ -34,7 +34,9 @@ void compare(const at::Tensor& wanted, const at::Tensor& found, double tolerance
 
 Probe probe(const Decoder& decoder, const Adapter* adapter, const at::Tensor& score) {
   const at::NoGradGuard no_grad;
-  const auto batch = pack({probe_ids(decoder.config)});
+  const std::vector<int32_t> ids = probe_ids(decoder.config);
+  // Half of them an encoder's, where there is one.
+  const auto batch = pack({ids}, {(std::ssize(ids) + 1) / 2});
   ForwardOptions options;
   if (adapter != nullptr) options.adapters = {{0, batch.num_rows(), adapter}};
   const auto hidden = decoder.hidden(batch, options);

@@ -15,8 +15,9 @@ void run_sft(const SftRecipe& recipe, const JobFlags& flags) {
   // data: rows -> tokens with the assistant's turns marked
   const auto tokenizer = Tokenizer::load(recipe.model.path);
   auto model = load_trainable(recipe.model, recipe.lora, job.seed());
-  const auto data =
-      job.prepare(data_need(recipe, model.decoder.config.max_position_embeddings), tokenizer);
+  auto need = data_need(recipe, model.decoder.config.max_position_embeddings);
+  need.is_text_to_text = model.decoder.config.is_encoder_decoder;
+  const auto data = job.prepare(need, tokenizer);
 
   // model: a frozen base with an adapter, or all weights
   AdamW optimizer(model.parameters(), recipe.train.optimizer);

@@ -13,8 +13,21 @@ at::Tensor int64_tensor(const std::vector<int64_t>& values) {
 
 }  // namespace
 
+namespace {
+
+// What stands before the first trained token: of a text-to-text model the encoder's.
+int64_t source_length(const Sequence& sequence) {
+  for (const Span& span : sequence.spans) {
+    if (span.is_trained) return span.begin;
+  }
+  return static_cast<int64_t>(sequence.tokens.size());
+}
+
+}  // namespace
+
 TokenBatch make_token_batch(const std::vector<Sample>& samples) {
   std::vector<std::vector<int32_t>> sequences;
+  std::vector<int64_t> sources;
   std::vector<int64_t> rows;
   std::vector<int64_t> targets;
   int64_t first_row = 0;
@@ -27,10 +40,11 @@ TokenBatch make_token_batch(const std::vector<Sample>& samples) {
         targets.push_back(sequence.tokens[t]);
       }
     }
+    sources.push_back(source_length(sequence));
     first_row += static_cast<int64_t>(sequence.tokens.size());
     sequences.push_back(sequence.tokens);
   }
-  return {pack(sequences), int64_tensor(rows), int64_tensor(targets)};
+  return {pack(sequences, sources), int64_tensor(rows), int64_tensor(targets)};
 }
 
 }  // namespace plumb

@@ -15,8 +15,41 @@ Sequence encode_text(const std::string& text, const EncodePlan& plan) {
   return sequence;
 }
 
+// The turns before the last answer as the template has them, and the answer, each tokenised as a
+// text of its own: so these models are trained, and so their tokenizers mark a text's beginning.
+Sequence encode_pair(std::vector<Message> turns, const Record& record, const EncodePlan& plan,
+                     const std::string& where) {
+  Message answer;
+  if (plan.rows.kind != SampleKind::prompt) {
+    if (turns.empty() || turns.back().role != Role::assistant) {
+      throw RowError("no answer", where, "the last turn is not the assistant's");
+    }
+    answer = std::move(turns.back());
+    turns.pop_back();
+  }
+  Sequence sequence;
+  try {
+    sequence.tokens =
+        plan.chat->encode({turns, record.tools, "", record.variables}, GenerationPrompt::add).ids;
+  } catch (const Error& error) {
+    throw RowError("refused by the template", where, error.what());
+  }
+  std::vector<std::int32_t>& tokens = sequence.tokens;
+  tokens.insert(tokens.end(), plan.prompt_end.begin(), plan.prompt_end.end());
+  const auto source = static_cast<std::int64_t>(tokens.size());
+  sequence.spans = {{0, source, Role::user, false}};
+  if (answer.content.empty()) return sequence;
+  const std::vector<std::int32_t> ids = plan.tokenizer->encode_literal(answer.content);
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
+  tokens.insert(tokens.end(), plan.answer_end.begin(), plan.answer_end.end());
+  sequence.spans.push_back(
+      {source, static_cast<std::int64_t>(tokens.size()), Role::assistant, true});
+  return sequence;
+}
+
 Sequence encode_turns(const std::vector<Message>& turns, const Record& record,
                       const EncodePlan& plan, const std::string& where, EncodedRow& row) {
+  if (plan.is_text_to_text) return encode_pair(turns, record, plan, where);
   const bool is_prompt = plan.rows.kind == SampleKind::prompt;
   EncodedConversation encoded;
   try {

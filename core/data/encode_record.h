@@ -21,7 +21,10 @@ struct EncodePlan {
   std::vector<std::int32_t>
       document_start;                      // what the tokenizer puts before a text: BOS, or nothing
   std::vector<std::int32_t> document_end;  // EOS, when there is one and documents end with it
-  std::int64_t max_length = 0;             // tokens of a sequence at most; 0: no limit
+  // Of text-to-text models, which read prompt and answer as two texts: what ends each.
+  bool is_text_to_text = false;
+  std::vector<std::int32_t> prompt_end, answer_end;
+  std::int64_t max_length = 0;  // tokens of a sequence at most; 0: no limit
   TooLong too_long = TooLong::cut;
 };
 

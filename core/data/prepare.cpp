@@ -99,6 +99,7 @@ Source make_source(const std::vector<std::string>& paths, const DataOptions& opt
   if (paths.empty()) throw Error("data.path names no file", Exit::usage);
   Source source{&paths, effective_max_length(options, request), {}, {}, {}};
   Json recipe = recipe_of_tokens(options, tokenizer, request.kind, source.max_length);
+  if (request.is_text_to_text) recipe["text_to_text"] = true;
   for (const std::string& path : paths) {
     source.stamps.push_back(file_stamp(path));
     recipe["paths"].push_back(std::filesystem::absolute(path).lexically_normal().string());

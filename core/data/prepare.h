@@ -40,9 +40,11 @@ struct PrepareProgress {
 // What the job, not the user, knows.
 struct DataRequest {
   SampleKind kind = SampleKind::text;
-  std::int64_t context = 0;  // tokens that the model can take; 0: no limit known
-  std::uint64_t seed = 0;    // of the split
-  int threads = 0;           // 0: one a core
+  std::int64_t context = 0;      // tokens that the model can take; 0: no limit known
+  bool is_text_to_text = false;  // prompts are read by themselves, and end as the tokenizer ends a
+                                 // text: with T5's EOS
+  std::uint64_t seed = 0;        // of the split
+  int threads = 0;               // 0: one a core
   std::function<void(const PrepareProgress&)> progress;  // may be empty; a few times a second
 };
 

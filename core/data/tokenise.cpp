@@ -65,6 +65,13 @@ class Pass {
     encode_.document_start = tokenizer.prefix_ids();
     const auto eos = tokenizer.eos_id();
     if (eos && options_.append_eos) encode_.document_end = {*eos};
+    if (plan_.request->is_text_to_text) {
+      const std::vector<std::int32_t> around = tokenizer.encode("");
+      encode_.is_text_to_text = true;
+      encode_.prompt_end.assign(around.begin() + std::ssize(encode_.document_start), around.end());
+      encode_.answer_end = encode_.prompt_end;
+      if (encode_.answer_end.empty() && eos) encode_.answer_end = {*eos};
+    }
   }
 
   bool is_full() const { return options_.limit > 0 && num_rows_ >= options_.limit; }

@@ -8,8 +8,9 @@
 namespace plumb {
 namespace {
 
-constexpr std::array<const Family*, 10> kFamilies = {
-    &kLlama, &kMistral, &kFalcon, &kGpt2, &kGptNeoX, &kQwen2, &kQwen3, &kPhi3, &kGemma2, &kGemma};
+constexpr std::array<const Family*, 11> kFamilies = {&kLlama,   &kMistral, &kFalcon, &kGpt2,
+                                                     &kGptNeoX, &kQwen2,   &kQwen3,  &kPhi3,
+                                                     &kGemma2,  &kGemma,   &kT5};
 
 }  // namespace
 

@@ -37,6 +37,21 @@ struct NormName {
   std::string_view module;  // "input_layernorm"
 };
 
+// Names of one stack's layers: `layers` + index + "." + module.
+struct StackNames {
+  std::string_view layers;  // "encoder.block."
+  std::vector<LinearName> linears;
+  std::vector<NormName> norms;
+};
+
+// Of a text-to-text model, beside the decoder's.
+struct SourceNames {
+  StackNames encoder, cross;
+  std::string_view final_norm;             // "encoder.final_layer_norm"
+  std::string_view relative_bias;          // the encoder's table, which all its layers share
+  std::string_view decoder_relative_bias;  // the decoder's
+};
+
 // Names in files. A layer's are LAYERS + index + "." + module.
 struct TensorNames {
   std::string_view embed_tokens;     // "model.embed_tokens.weight"
@@ -51,8 +66,11 @@ struct TensorNames {
   std::string_view base;
   // Ends of names that old files hold and that follow from the config: masks, rotary frequencies.
   std::vector<std::string_view> buffers;
+  // Tensors that may stand beside the embedding and then hold the same values.
+  std::vector<std::string_view> embedding_copies = {};
   QkvRows qkv_rows = QkvRows::blocks;
   WeightOrder weight_order = WeightOrder::out_in;
+  SourceNames source = {};
 };
 
 struct Family {

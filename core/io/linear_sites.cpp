@@ -53,17 +53,67 @@ std::vector<RowRange> file_rows_of(const ModelConfig& config, const TensorNames&
   return rows;
 }
 
-}  // namespace
-
-std::vector<LinearSite> linear_sites(const ModelConfig& config) {
+std::vector<LinearSite> sites_of(const ModelConfig& config, const TensorNames& names,
+                                 const std::vector<LinearName>& linears) {
   std::vector<LinearSite> sites;
-  const TensorNames names = family_of(config).names(config);
-  for (const LinearName& name : names.linears) {
+  for (const LinearName& name : linears) {
     const Place place = place_of(config, name.linear);
     sites.push_back({name.linear, place.product, place.row, place.outputs, place.inputs,
                      std::string(name.module),
                      file_rows_of(config, names, name.linear, place.outputs)});
   }
+  return sites;
+}
+
+LayerStack stack_of(const ModelConfig& config, const TensorNames& names, Stack stack) {
+  const StackNames& own = stack == Stack::encoder ? names.source.encoder : names.source.cross;
+  LayerStack made{stack, config.num_hidden_layers, config.num_encoder_layers,
+                  std::string(own.layers), sites_of(config, names, own.linears)};
+  if (stack == Stack::cross) {
+    made.first += config.num_encoder_layers;
+    made.count = config.num_hidden_layers;
+  }
+  return made;
+}
+
+}  // namespace
+
+std::vector<LinearSite> linear_sites(const ModelConfig& config) {
+  const TensorNames names = family_of(config).names(config);
+  return sites_of(config, names, names.linears);
+}
+
+std::vector<LayerStack> layer_stacks(const ModelConfig& config) {
+  const TensorNames names = family_of(config).names(config);
+  std::vector<LayerStack> stacks = {{Stack::decoder, 0, config.num_hidden_layers,
+                                     std::string(names.layers),
+                                     sites_of(config, names, names.linears)}};
+  if (config.is_encoder_decoder) {
+    stacks.push_back(stack_of(config, names, Stack::encoder));
+    stacks.push_back(stack_of(config, names, Stack::cross));
+  }
+  return stacks;
+}
+
+std::int64_t num_layers(const ModelConfig& config) {
+  const std::int64_t decoder = config.num_hidden_layers;
+  return config.is_encoder_decoder ? 2 * decoder + config.num_encoder_layers : decoder;
+}
+
+std::vector<LinearSite> cross_query_sites(const ModelConfig& config) {
+  std::vector<LinearSite> sites = layer_stacks(config).back().sites;
+  std::erase_if(sites, [](const LinearSite& site) {
+    return site.linear == Linear::k || site.linear == Linear::v;
+  });
+  return sites;
+}
+
+std::vector<LinearSite> cross_source_sites(const ModelConfig& config) {
+  std::vector<LinearSite> sites = layer_stacks(config).back().sites;
+  std::erase_if(sites, [](const LinearSite& site) {
+    return site.linear != Linear::k && site.linear != Linear::v;
+  });
+  for (LinearSite& site : sites) site.row -= config.num_attention_heads * config.head_dim;
   return sites;
 }
 

@@ -37,7 +37,34 @@ struct LinearSite {
   std::vector<RowRange> file_rows;
 };
 
-// In the order in which the products run. Needs a checked config.
+// Of the decoder's layers, in the order in which the products run. Needs a checked config.
 std::vector<LinearSite> linear_sites(const ModelConfig& config);
+
+// What a layer belongs to. The decoder's cross-attentions count as layers of their own, of q, k, v
+// and o alone, so that weights and adapters are one list of layers whatever the model.
+enum class Stack { decoder, encoder, cross };
+
+// Layers [first, first + count) of that list.
+struct LayerStack {
+  Stack stack = Stack::decoder;
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  std::string names;  // "model.layers."
+  std::vector<LinearSite> sites;
+
+  // "model.layers.3.", of a layer in [first, first + count).
+  std::string prefix(std::int64_t layer) const {
+    return names + std::to_string(layer - first) + ".";
+  }
+};
+
+// The decoder's; of a text-to-text model the encoder's and the cross-attentions follow.
+std::vector<LayerStack> layer_stacks(const ModelConfig& config);
+std::int64_t num_layers(const ModelConfig& config);  // of all stacks
+
+// A cross-attention's q reads the decoder, its k and v the encoder: the sites of two products, rows
+// counting from the first of each.
+std::vector<LinearSite> cross_query_sites(const ModelConfig& config);
+std::vector<LinearSite> cross_source_sites(const ModelConfig& config);
 
 }  // namespace plumb

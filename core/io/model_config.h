@@ -19,9 +19,10 @@ enum class Norm {
   layer,         // LayerNorm with w and b    (GPT-2, Falcon, GPT-NeoX)
 };
 enum class Positions {
-  rope,     // q and k rotated
-  learned,  // a table added to the embedding (GPT-2)
-  alibi,    // a slope a head, times the key's position, added to the scores (Falcon RW)
+  rope,      // q and k rotated
+  learned,   // a table added to the embedding (GPT-2)
+  alibi,     // a slope a head, times the key's position, added to the scores (Falcon RW)
+  relative,  // a learned scalar a head for the bucket of key - query, added to the scores (T5)
 };
 enum class Activation { silu, gelu, gelu_tanh, relu };  // gelu is the exact one, by erf
 enum class BlockOrder {
@@ -58,11 +59,15 @@ struct ModelConfig {
   bool has_qkv_bias = false;
   bool has_o_bias = false;
   bool has_mlp_bias = false;  // of gate, up and down
+  // Text-to-text (T5): an encoder reads the source without a mask, every layer of the decoder
+  // attends to what it made of it.
+  bool is_encoder_decoder = false;
 
   std::int64_t vocab_size = 0;           // V
   std::int64_t hidden_size = 0;          // C
   std::int64_t intermediate_size = 0;    // F
-  std::int64_t num_hidden_layers = 0;    // L
+  std::int64_t num_hidden_layers = 0;    // L, the decoder's
+  std::int64_t num_encoder_layers = 0;   // E, of text-to-text models
   std::int64_t num_attention_heads = 0;  // H
   std::int64_t num_key_value_heads = 0;  // K, divides H
   std::int64_t head_dim = 0;             // D; H * D need not be C
@@ -72,10 +77,13 @@ struct ModelConfig {
   double norm_eps = 1e-6;
   double rope_theta = 10000.0;
   RopeScaling rope_scaling;
-  double attention_scale = 0.0;    // of q . k; D^-0.5 but in Gemma (set_head_dim)
-  double attention_softcap = 0.0;  // c: scores become c tanh(s / c); 0 is none
-  double logits_softcap = 0.0;     // the same of the head's logits
-  double embedding_scale = 1.0;    // of the embedded tokens
+  std::int64_t relative_buckets = 32;        // of relative positions
+  std::int64_t relative_max_distance = 128;  // from here on all distances share a bucket
+  double attention_scale = 0.0;              // of q . k; D^-0.5 but in Gemma (set_head_dim)
+  double attention_softcap = 0.0;            // c: scores become c tanh(s / c); 0 is none
+  double logits_softcap = 0.0;               // the same of the head's logits
+  double embedding_scale = 1.0;              // of the embedded tokens
+  double hidden_scale = 1.0;                 // of the last norm's result, before any head
   std::vector<std::int64_t>
       windows;  // (L): keys a query sees, itself included, 0 all; empty: all 0
   bool tie_word_embeddings = false;
@@ -84,6 +92,7 @@ struct ModelConfig {
   std::optional<std::int32_t> bos_token_id;
   std::set<std::int32_t> eos_token_ids;
   std::optional<std::int32_t> pad_token_id;
+  std::int32_t decoder_start_token_id = 0;  // what a text-to-text model's decoder reads first
 
   std::string model_type = "llama";  // names the family
   std::vector<std::string> architectures = {"LlamaForCausalLM"};

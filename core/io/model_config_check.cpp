@@ -65,6 +65,28 @@ void check_heads(const ModelConfig& config, const std::string& source) {
            std::to_string(config.head_dim) + " and " + std::to_string(config.rotary_dim));
 }
 
+// Buckets halve twice: for the two directions, and into exact and logarithmic ones.
+void check_two_stacks(const ModelConfig& config, const std::string& source) {
+  if (config.positions == Positions::relative) {
+    const bool is_good = config.relative_buckets >= 4 && config.relative_buckets <= 65'536 &&
+                         config.relative_buckets % 4 == 0 &&
+                         config.relative_max_distance > config.relative_buckets / 2 &&
+                         config.relative_max_distance <= (1 << 24);
+    if (!is_good) {
+      fail(source,
+           "relative_attention_num_buckets must be a multiple of 4 up to 65536, and "
+           "relative_attention_max_distance above half of it; they are " +
+               std::to_string(config.relative_buckets) + " and " +
+               std::to_string(config.relative_max_distance));
+    }
+  }
+  if (!config.is_encoder_decoder) return;
+  if (config.num_encoder_layers < 1 || config.num_encoder_layers > 10'000) {
+    fail(source,
+         "num_layers must be from 1 to 10000; it is " + std::to_string(config.num_encoder_layers));
+  }
+}
+
 void check_windows(const ModelConfig& config, const std::string& source) {
   if (config.windows.empty()) return;
   if (config.windows.size() != static_cast<std::size_t>(config.num_hidden_layers)) {
@@ -84,6 +106,7 @@ void check_numbers(const ModelConfig& config, const std::string& source) {
       {"initializer_range", config.initializer_range, 100.0},
       {"the scale of attention scores", config.attention_scale, 1e6},
       {"the scale of embeddings", config.embedding_scale, 1e6},
+      {"the scale of hidden states", config.hidden_scale, 1e6},
   };
   for (const NumberRule& rule : positive) {
     if (rule.value > 0 && rule.value <= rule.maximum) continue;
@@ -153,12 +176,14 @@ void set_head_dim(std::int64_t head_dim, ModelConfig& config) {
 void check_model_config(const ModelConfig& config, const std::string& source) {
   check_sizes(config, source);
   check_heads(config, source);
+  check_two_stacks(config, source);
   check_windows(config, source);
   check_numbers(config, source);
   check_scaling(config.rope_scaling, source);
   // Not pad_token_id: published models have it beyond the vocabulary, and nothing here uses it.
   for (const std::int32_t id : config.eos_token_ids) check_id("eos_token_id", id, config, source);
   if (config.bos_token_id) check_id("bos_token_id", *config.bos_token_id, config, source);
+  check_id("decoder_start_token_id", config.decoder_start_token_id, config, source);
 }
 
 }  // namespace plumb

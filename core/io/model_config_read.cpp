@@ -13,20 +13,16 @@ constexpr JsonLimits kConfigLimits = {.max_bytes = std::size_t{1} << 24};
 
 // Keys that no family's config class reads, but that relatives which keep a model_type or copy its
 // files compute by.
-constexpr Neutral kNeutral[] = {{"is_encoder_decoder", "false"},
-                                {"add_cross_attention", "false"},
-                                {"rope_interleaved", "false"},
-                                {"use_qk_norm", "false"},
-                                {"qk_norm", "false"},
-                                {"no_rope_layers", "[]"},
-                                {"clip_qkv", "null"},
-                                {"num_local_experts", "null"},
-                                {"num_experts", "null"},
-                                {"embedding_multiplier", "1.0"},
-                                {"residual_multiplier", "1.0"},
-                                {"logits_scaling", "1.0"},
-                                {"attention_multiplier", "null"},
+constexpr Neutral kNeutral[] = {{"add_cross_attention", "false"}, {"rope_interleaved", "false"},
+                                {"use_qk_norm", "false"},         {"qk_norm", "false"},
+                                {"no_rope_layers", "[]"},         {"clip_qkv", "null"},
+                                {"num_local_experts", "null"},    {"num_experts", "null"},
+                                {"embedding_multiplier", "1.0"},  {"residual_multiplier", "1.0"},
+                                {"logits_scaling", "1.0"},        {"attention_multiplier", "null"},
                                 {"quantization_config", "null"}};
+// What a family is, whatever its files say.
+constexpr Neutral kOneStack[] = {{"is_encoder_decoder", "false"}};
+constexpr Neutral kTwoStacks[] = {{"is_encoder_decoder", "true"}};
 // Gemma 2's, which others' classes do not read.
 constexpr Neutral kNoCaps[] = {{"attn_logit_softcapping", "null"},
                                {"final_logit_softcapping", "null"}};
@@ -76,6 +72,7 @@ ModelConfig parse_model_config(const Json& json, const std::string& source) {
   config.initializer_range = values.number("initializer_range", config.initializer_range);
   read_dtype(values, config);
   family.read(values, config);
+  refuse_other_values(values, config.is_encoder_decoder ? kTwoStacks : kOneStack);
   if (config.attention_softcap == 0 && config.logits_softcap == 0) {
     refuse_other_values(values, kNoCaps);
   }

@@ -21,7 +21,7 @@ struct LowRank {
 struct Adapter {
   double scale = 1.0;                                    // alpha / R, or alpha / sqrt(R) for rsLoRA
   double dropout = 0.0;                                  // on the input of A, in training only
-  std::vector<std::array<LowRank, kNumLinears>> layers;  // (L)
+  std::vector<std::array<LowRank, kNumLinears>> layers;  // of all stacks, as DecoderWeights'
 
   const LowRank& at(int64_t layer, Linear linear) const {
     return layers[layer][static_cast<int>(linear)];

@@ -70,9 +70,9 @@ void check_adapters(const ForwardOptions& options, const ModelConfig& config, in
     }
     free_from = rows.end;
     if (rows.adapter != nullptr &&
-        static_cast<int64_t>(rows.adapter->layers.size()) != config.num_hidden_layers) {
+        static_cast<int64_t>(rows.adapter->layers.size()) != num_layers(config)) {
       throw Error("adapter: it has " + std::to_string(rows.adapter->layers.size()) +
-                  " layers, the base model " + std::to_string(config.num_hidden_layers) +
+                  " layers, the base model " + std::to_string(num_layers(config)) +
                   "; it was made for another base");
     }
   }

@@ -87,9 +87,12 @@ struct AttentionBlock : torch::CustomClassHolder {
     const ForwardPass& pass = *ends.pass;
     const bool has_head_norms = step.in[kQNorm].defined();
     const at::Tensor grad = at::empty_like(qkv);
+    const at::Tensor grad_bias =
+        step.wants(kRelativeBias) ? at::empty_like(step.in[kRelativeBias]) : at::Tensor();
     attention_backward(inputs(has_head_norms ? normed_heads(step.in, qkv, pass) : qkv), attended,
                        grad_out.view(attended.out.sizes()),
-                       {q_of(grad, pass), k_of(grad, pass), v_of(grad, pass)});
+                       {q_of(grad, pass), k_of(grad, pass), v_of(grad, pass), grad_bias});
+    step.grads[kRelativeBias] = grad_bias;
     if (pass.rotary.cos.defined()) {
       rotate_back_(turned_part(grad, pass), pass.rotary_rows, pass.rotary);
     }
@@ -122,6 +125,7 @@ at::Tensor attention_block(const at::Tensor& x, const LayerWeights& weights, con
   variable_list inputs = block_inputs(x, weights_of(weights), updates);
   inputs[kQNorm] = weights.q_norm.weight;
   inputs[kKNorm] = weights.k_norm.weight;
+  inputs[kRelativeBias] = options.relative.table;
   return run_block(block, inputs);
 }
 

@@ -35,6 +35,8 @@ enum BlockInput {
   kPostNormBias,
   kQNorm,  // attention's own
   kKNorm,
+  kRelativeBias,
+  kKeyValues,  // cross-attention's
   kNumBlockInputs
 };
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/model/block_norm.h"
+#include "core/model/cross_attention_block.h"
 #include "core/model/positions.h"
 #include "core/ops/attention_bias.h"
 
@@ -29,11 +30,19 @@ void DecodeStep::clear() {
   lengths.clear();
 }
 
-DecodeForward::DecodeForward(const Decoder& decoder, const Adapter* adapter, int64_t max_rows)
+DecodeForward::DecodeForward(const Decoder& decoder, const Adapter* adapter, int64_t max_rows,
+                             int64_t num_slots)
     : decoder_(decoder), adapter_(adapter) {
   const std::vector<LinearSite> sites = linear_sites(decoder.config);
   for (int64_t i = 0; i < decoder.config.num_hidden_layers; ++i) {
     add_layer(i, sites);
+  }
+  if (decoder.config.is_encoder_decoder) {
+    const LayerStack cross = layer_stacks(decoder.config).back();
+    for (int64_t i = 0; i < decoder.config.num_hidden_layers; ++i) {
+      add_cross_attention(i, cross);
+    }
+    sources_.emplace(decoder, adapter, num_slots);
   }
   final_norm_ = norm_of(decoder.weights.final_norm);
   adapter_.reserve(max_rows);
@@ -84,6 +93,21 @@ void DecodeForward::add_layer(int64_t index, const std::vector<LinearSite>& site
                      .down = product(Product::down)});
 }
 
+void DecodeForward::add_cross_attention(int64_t index, const LayerStack& stack) {
+  const int64_t layer = stack.first + index;
+  const LayerWeights& weights = decoder_.weights.layers[layer];
+  const CrossWeights cross = cross_weights(weights, decoder_.config);
+  const std::vector<LinearSite> sites = cross_query_sites(decoder_.config);
+  Layer& l = layers_[index];
+  l.cross_norm = norm_of(weights.attention_norm);
+  l.cross_q = adapter_.product(cross.query, layer, sites, Product::qkv);
+  l.cross_o = adapter_.product(cross.o, layer, sites, Product::o);
+}
+
+void DecodeForward::read_source(std::span<const int32_t> tokens, int64_t slot) {
+  sources_->read(tokens, slot);
+}
+
 void DecodeForward::embed(const DecodeStep& step) {
   const ModelConfig& config = decoder_.config;
   const int64_t width = config.hidden_size;
@@ -120,6 +144,11 @@ void DecodeForward::place(const DecodeStep& step) {
   } else if (config.positions == Positions::alibi &&
              (!key_bias_.defined() || key_bias_.size(1) < positions)) {
     key_bias_ = falcon_alibi(config.num_attention_heads, 2 * positions, config.attention_scale);
+  } else if (config.positions == Positions::relative &&
+             (!relative_.defined() || relative_.size(1) < positions)) {
+    const RelativeBias bias{decoder_.weights.relative_bias, config.relative_max_distance,
+                            /*is_bidirectional=*/false};
+    relative_ = relative_bias_by_offset(bias, 2 * positions - 1, 0).contiguous();
   }
 }
 
@@ -174,21 +203,41 @@ void DecodeForward::attention(int64_t layer, const DecodeStep& step, const Decod
 void DecodeForward::attend(int64_t layer, const DecodeStep& step, const DecodeCache& cache) {
   const ModelConfig& config = decoder_.config;
   const Layer& l = layers_[layer];
-  const DecodeQueries queries{.q = data(qkv_),
-                              .stride = qkv_.size(1),
-                              .num_heads = config.num_attention_heads,
-                              .scale = static_cast<float>(config.attention_scale),
-                              .window = config.windows.empty() ? 0 : config.windows[layer],
-                              .softcap = static_cast<float>(config.attention_softcap),
-                              .key_bias = key_bias_.defined()
-                                              ? DecodeBias{data(key_bias_), key_bias_.size(1)}
-                                              : DecodeBias{},
-                              .relative = {}};
+  const DecodeQueries queries{
+      .q = data(qkv_),
+      .stride = qkv_.size(1),
+      .num_heads = config.num_attention_heads,
+      .scale = static_cast<float>(config.attention_scale),
+      .window = config.windows.empty() ? 0 : config.windows[layer],
+      .softcap = static_cast<float>(config.attention_softcap),
+      .key_bias =
+          key_bias_.defined() ? DecodeBias{data(key_bias_), key_bias_.size(1)} : DecodeBias{},
+      .relative = relative_.defined()
+                      ? DecodeBias{data(relative_) + relative_.size(1) - 1, relative_.size(1)}
+                      : DecodeBias{}};
   decode_attention(cache, step.rows, queries, data(attended_));
   if (config.block_order == BlockOrder::parallel) {
     norm(l.mlp_norm);  // of x before attention's output is added
   }
   add_to_residual(l.o, data(attended_), l.after_attention_norm);
+}
+
+// The one kernel again: a row's position among the source's keys is the last.
+void DecodeForward::cross_attention(int64_t layer, const DecodeStep& step) {
+  const ModelConfig& config = decoder_.config;
+  const Layer& l = layers_[layer];
+  norm(l.cross_norm);
+  adapter_.apply(l.cross_q, data(normed_), num_rows_, data(qkv_), nullptr);
+  const DecodeQueries queries{.q = data(qkv_),
+                              .stride = l.cross_q.out_features,
+                              .num_heads = config.num_attention_heads,
+                              .scale = static_cast<float>(config.attention_scale),
+                              .softcap = static_cast<float>(config.attention_softcap),
+                              .key_bias = {},
+                              .relative = {}};
+  decode_attention(sources_->layer(layer), sources_->last_keys(step.rows), queries,
+                   data(attended_));
+  add_to_residual(l.cross_o, data(attended_), {});
 }
 
 void DecodeForward::mlp(int64_t layer) {
@@ -208,6 +257,9 @@ void DecodeForward::run(const DecodeStep& step, KvCache& cache) {
   place(step);
   for (int64_t i = 0; i < std::ssize(layers_); ++i) {
     attention(i, step, cache.layer(i), Attention::compute);
+    if (sources_) {
+      cross_attention(i, step);
+    }
     mlp(i);
   }
 }
@@ -230,6 +282,10 @@ std::span<const float> DecodeForward::logits() {
     logits_ = at::empty({num_rows_, vocab}, x_.options());
   }
   norm(final_norm_);
+  if (config.hidden_scale != 1.0) {
+    decode_scale(data(normed_), static_cast<float>(config.hidden_scale),
+                 num_rows_ * config.hidden_size);
+  }
   decode_linear(
       data(normed_), num_rows_,
       {decoder_.weights.lm_head.const_data_ptr<float>(), nullptr, vocab, config.hidden_size}, {},

@@ -4,11 +4,9 @@
 
 #include "core/error.h"
 #include "core/model/adapter_rows.h"
-#include "core/model/attention_block.h"
-#include "core/model/forward_pass.h"
-#include "core/model/mlp_block.h"
 #include "core/model/positions.h"
-#include "core/ops/attention_bias.h"
+#include "core/model/stack_hidden.h"
+#include "core/model/text_to_text.h"
 
 namespace plumb {
 namespace {
@@ -30,73 +28,6 @@ void check_batch(const PackedBatch& batch, const ModelConfig& config) {
               "the tokenizer and the model belong to different vocabularies");
   check_range(batch.positions, position_limit(config), "positions",
               "shorten the sequences to max_position_embeddings");
-}
-
-// Dynamic scaling: every token's row, by the length of its sequence.
-RotaryTable table_of_tokens(const RotarySpec& spec, const PackedBatch& batch) {
-  const int64_t* positions = batch.positions.const_data_ptr<int64_t>();
-  std::vector<int64_t> lengths;
-  for (int64_t b = 0; b < batch.num_sequences(); ++b) {
-    const int64_t length = batch.cu_seqlens[b + 1] - batch.cu_seqlens[b];
-    lengths.insert(lengths.end(), length, length);
-  }
-  return rotary_table_of_rows(spec, {positions, positions + batch.num_rows()}, lengths);
-}
-
-void add_positions(ForwardPass& pass, const Decoder& decoder, const PackedBatch& batch) {
-  const ModelConfig& config = decoder.config;
-  const int64_t num_positions = batch.positions.max().item<int64_t>() + 1;
-  if (config.positions == Positions::alibi) {
-    pass.attention.key_bias =
-        falcon_alibi(config.num_attention_heads, num_positions, config.attention_scale)
-            .to(decoder.weights.embed_tokens.scalar_type());
-  } else if (rotates_by_length(config)) {
-    pass.rotary = table_of_tokens(rotary_of(config), batch);
-    pass.rotary_rows = at::arange(batch.num_rows(), at::kLong);
-  } else if (config.positions == Positions::rope) {
-    pass.rotary = decoder.rotary->get(rotary_of(config), num_positions);
-    pass.rotary_rows = batch.positions;
-  }
-}
-
-SharedPass make_pass(const Decoder& decoder, const PackedBatch& batch) {
-  const ModelConfig& config = decoder.config;
-  ForwardPass pass{
-      .heads = config.num_attention_heads,
-      .kv_heads = config.num_key_value_heads,
-      .head_dim = config.head_dim,
-      .norm = {config.norm, config.norm_eps},
-      .activation = {config.activation, config.is_gated},
-      .cu_seqlens = batch.cu_seqlens,
-      .rotary = {},
-      .rotary_rows = {},
-      .attention = {.scale = config.attention_scale, .softcap = config.attention_softcap},
-      .windows = config.windows};
-  add_positions(pass, decoder, batch);
-  return std::make_shared<const ForwardPass>(std::move(pass));
-}
-
-at::Tensor embedded(const Decoder& decoder, const PackedBatch& batch) {
-  at::Tensor x = at::embedding(decoder.weights.embed_tokens, batch.tokens);
-  if (decoder.config.embedding_scale != 1.0) {
-    // In f32, as transformers keeps it whatever the model's type.
-    x = x * static_cast<float>(decoder.config.embedding_scale);
-  }
-  if (decoder.weights.embed_positions.defined()) {
-    x = x + at::embedding(decoder.weights.embed_positions, batch.positions);
-  }
-  return x;
-}
-
-// One layer: `updates` of a product are asked for as they are needed.
-template <class Updates>
-at::Tensor run_layer(const at::Tensor& x, const LayerWeights& weights, const SharedPass& pass,
-                     const AttentionOptions& options, BlockOrder order, const Updates& updates) {
-  const at::Tensor attended =
-      attention_block(x, weights, pass, options, {updates(Product::qkv), updates(Product::o)});
-  const at::Tensor& source = order == BlockOrder::sequential ? attended : x;
-  return mlp_block(source, attended, weights, pass,
-                   {updates(Product::gate_up), updates(Product::down)});
 }
 
 struct Named {
@@ -144,15 +75,9 @@ const ProductWeights& LayerWeights::product(Product which) const {
 at::Tensor Decoder::hidden(const PackedBatch& batch, const ForwardOptions& options) const {
   check_batch(batch, config);
   check_adapters(options, config, batch.num_rows());
-  const SharedPass pass = make_pass(*this, batch);
-  const std::vector<LinearSite> sites = linear_sites(config);
-  at::Tensor x = embedded(*this, batch);
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    x = run_layer(x, with_norm_factors(weights.layers[layer], config.norm), pass,
-                  pass->attention_of(layer), config.block_order,
-                  [&](Product product) { return layer_updates(options, layer, sites, product); });
-  }
-  return norm(x, norm_factors(weights.final_norm, config.norm), pass->norm);
+  const at::Tensor last = config.is_encoder_decoder ? text_to_text_hidden(*this, batch, options)
+                                                    : stack_hidden(*this, {batch, options});
+  return config.hidden_scale == 1.0 ? last : last * config.hidden_scale;
 }
 
 LmHead Decoder::head() const {
@@ -173,6 +98,9 @@ std::vector<NamedTensor> Decoder::parameters() const {
     named.add_layer("layers." + std::to_string(layer) + ".", weights.layers[layer]);
   }
   named.add_both("final_norm", weights.final_norm);
+  named.add_both("encoder_norm", weights.encoder_norm);
+  named.add("encoder_relative_bias", weights.encoder_relative_bias);
+  named.add("relative_bias", weights.relative_bias);
   if (!weights.lm_head.is_same(weights.embed_tokens)) {
     named.add("lm_head", weights.lm_head);
   }

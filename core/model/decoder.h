@@ -1,4 +1,5 @@
-// The one decoder of all families: embedding, L x (attention block, MLP block), final norm, head.
+// The one decoder of all families: embedding, L x (attention block, MLP block), final norm, head;
+// in text-to-text models an encoder of the same blocks before it and cross-attentions between them.
 // A block is one autograd function (DESIGN.md 2; core/model/attention_block.h, mlp_block.h).
 #pragma once
 #include <ATen/ATen.h>
@@ -48,9 +49,14 @@ struct LayerWeights {
 struct DecoderWeights {
   at::Tensor embed_tokens;     // (V, C)
   at::Tensor embed_positions;  // (max_position_embeddings, C) of learned positions, else undefined
+  // Of all stacks (layer_stacks in core/io/linear_sites.h). A cross-attention has norm, qkv and o
+  // alone; its qkv's first H D rows read the decoder, the others the encoder.
   std::vector<LayerWeights> layers;
   NormWeights final_norm;
-  at::Tensor lm_head;  // (V, C); the same tensor as embed_tokens when tied
+  NormWeights encoder_norm;          // the encoder's last; of text-to-text models, else undefined
+  at::Tensor encoder_relative_bias;  // (buckets, H), of all layers of the encoder
+  at::Tensor relative_bias;          // the same of the decoder
+  at::Tensor lm_head;                // (V, C); the same tensor as embed_tokens when tied
 };
 
 struct NamedTensor {
@@ -70,7 +76,9 @@ struct Decoder {
   std::shared_ptr<RotaryCache> rotary = std::make_shared<RotaryCache>();  // of this config's rope
   GenerationConfig generation;  // of the folder it came from; saved with it
 
-  // batch -> (N, C) f32: hidden states after the final norm, ready for a head.
+  // batch -> (N, C) f32: hidden states after the final norm, ready for a head: row t is what
+  // predicts token t + 1 of its sequence. A text-to-text model's encoder reads the batch's sources;
+  // the row of a source's last token is its decoder's first, and rows before that are zero.
   // Differentiable in the adapters' tensors and in weights that require a gradient.
   at::Tensor hidden(const PackedBatch& batch, const ForwardOptions& options = {}) const;
 

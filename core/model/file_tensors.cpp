@@ -54,6 +54,36 @@ const NormWeights& norm_at(const LayerWeights& layer, NormSite site) {
   return layer.k_norm;
 }
 
+const std::vector<NormName>& norms_of(const TensorNames& names, Stack stack) {
+  switch (stack) {
+    case Stack::encoder:
+      return names.source.encoder.norms;
+    case Stack::cross:
+      return names.source.cross.norms;
+    case Stack::decoder:
+      break;
+  }
+  return names.norms;
+}
+
+void add_stack(std::vector<FileTensor>& all, const DecoderWeights& weights, const LayerStack& stack,
+               const TensorNames& names) {
+  for (int64_t index = stack.first; index < stack.first + stack.count; ++index) {
+    const LayerWeights& layer = weights.layers[index];
+    const std::string prefix = stack.prefix(index);
+    for (const LinearSite& site : stack.sites) {
+      const ProductWeights& product = layer.product(site.product);
+      const std::string name = prefix + site.module;
+      all.push_back(linear_tensor(name + ".weight", site, product.weight, names.weight_order));
+      if (!product.bias.defined()) continue;
+      all.push_back(linear_tensor(name + ".bias", site, product.bias, names.weight_order));
+    }
+    for (const NormName& norm : norms_of(names, stack.stack)) {
+      add_norm(all, prefix + std::string(norm.module), norm_at(layer, norm.site));
+    }
+  }
+}
+
 NormWeights allocate_norm(const ModelConfig& config, int64_t width, at::TensorOptions options) {
   const bool has_bias = config.norm == Norm::layer;
   return {at::empty({width}, options), has_bias ? at::empty({width}, options) : at::Tensor()};
@@ -65,13 +95,14 @@ ProductWeights allocate_product(int64_t outputs, int64_t inputs, bool has_bias,
           has_bias ? at::empty({outputs}, options) : at::Tensor()};
 }
 
-LayerWeights allocate_layer(const ModelConfig& config, at::TensorOptions options) {
+LayerWeights allocate_layer(const ModelConfig& config, Stack stack, at::TensorOptions options) {
   const int64_t C = config.hidden_size, F = config.intermediate_size, D = config.head_dim;
   const int64_t q = config.num_attention_heads * D, kv = config.num_key_value_heads * D;
   LayerWeights layer;
   layer.attention_norm = allocate_norm(config, C, options);
   layer.qkv = allocate_product(q + 2 * kv, C, config.has_qkv_bias, options);
   layer.o = allocate_product(C, q, config.has_o_bias, options);
+  if (stack == Stack::cross) return layer;
   if (config.block_order != BlockOrder::parallel_shared_norm) {
     layer.mlp_norm = allocate_norm(config, C, options);
   }
@@ -109,10 +140,21 @@ DecoderWeights allocate_weights(const ModelConfig& config, at::Device device) {
   if (config.positions == Positions::learned) {
     weights.embed_positions = at::empty({config.max_position_embeddings, config.hidden_size}, f32);
   }
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    weights.layers.push_back(allocate_layer(config, f32));
+  for (const LayerStack& stack : layer_stacks(config)) {
+    for (int64_t layer = 0; layer < stack.count; ++layer) {
+      weights.layers.push_back(allocate_layer(config, stack.stack, f32));
+    }
   }
   weights.final_norm = allocate_norm(config, config.hidden_size, f32);
+  if (config.is_encoder_decoder) {
+    weights.encoder_norm = allocate_norm(config, config.hidden_size, f32);
+  }
+  if (config.positions == Positions::relative) {
+    weights.relative_bias = at::empty({config.relative_buckets, config.num_attention_heads}, f32);
+    if (config.is_encoder_decoder) {
+      weights.encoder_relative_bias = at::empty_like(weights.relative_bias);
+    }
+  }
   weights.lm_head = config.tie_word_embeddings
                         ? weights.embed_tokens
                         : at::empty({config.vocab_size, config.hidden_size}, f32);
@@ -121,7 +163,6 @@ DecoderWeights allocate_weights(const ModelConfig& config, at::Device device) {
 
 std::vector<FileTensor> file_tensors(const DecoderWeights& weights, const ModelConfig& config) {
   const TensorNames names = family_of(config).names(config);
-  const std::vector<LinearSite> sites = linear_sites(config);
   std::vector<FileTensor> all;
   all.push_back(
       dense(std::string(names.embed_tokens), WeightKind::embedding, weights.embed_tokens));
@@ -129,21 +170,17 @@ std::vector<FileTensor> file_tensors(const DecoderWeights& weights, const ModelC
     all.push_back(
         dense(std::string(names.embed_positions), WeightKind::embedding, weights.embed_positions));
   }
-  for (std::size_t index = 0; index < weights.layers.size(); ++index) {
-    const LayerWeights& layer = weights.layers[index];
-    const std::string prefix = std::string(names.layers) + std::to_string(index) + ".";
-    for (const LinearSite& site : sites) {
-      const ProductWeights& product = layer.product(site.product);
-      const std::string name = prefix + site.module;
-      all.push_back(linear_tensor(name + ".weight", site, product.weight, names.weight_order));
-      if (!product.bias.defined()) continue;
-      all.push_back(linear_tensor(name + ".bias", site, product.bias, names.weight_order));
-    }
-    for (const NormName& norm : names.norms) {
-      add_norm(all, prefix + std::string(norm.module), norm_at(layer, norm.site));
-    }
+  for (const LayerStack& stack : layer_stacks(config)) {
+    add_stack(all, weights, stack, names);
   }
   add_norm(all, std::string(names.final_norm), weights.final_norm);
+  if (config.is_encoder_decoder) {
+    add_norm(all, std::string(names.source.final_norm), weights.encoder_norm);
+    all.push_back(dense(std::string(names.source.relative_bias), WeightKind::embedding,
+                        weights.encoder_relative_bias));
+    all.push_back(dense(std::string(names.source.decoder_relative_bias), WeightKind::embedding,
+                        weights.relative_bias));
+  }
   if (!weights.lm_head.is_same(weights.embed_tokens)) {
     all.push_back(dense(std::string(names.lm_head), WeightKind::embedding, weights.lm_head));
   }

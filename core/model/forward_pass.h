@@ -19,11 +19,12 @@ struct ForwardPass {
   int64_t head_dim = 0;  // D
   NormRule norm;
   ActivationRule activation;
-  std::vector<int64_t> cu_seqlens;  // (B + 1)
-  RotaryTable rotary;               // undefined where q and k are not turned
-  at::Tensor rotary_rows;           // (N): each token's row of the table
-  AttentionOptions attention;       // but for what differs between layers
-  std::vector<int64_t> windows;     // (L) or empty, as ModelConfig::windows
+  std::vector<int64_t> cu_seqlens;              // (B + 1)
+  std::vector<int64_t> source_cu_seqlens = {};  // (B + 1), of what cross-attentions read
+  RotaryTable rotary;                           // undefined where q and k are not turned
+  at::Tensor rotary_rows;                       // (N): each token's row of the table
+  AttentionOptions attention;                   // but for what differs between layers
+  std::vector<int64_t> windows;                 // (L) or empty, as ModelConfig::windows
 
   // Of one layer.
   AttentionOptions attention_of(int64_t layer) const {

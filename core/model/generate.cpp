@@ -47,9 +47,9 @@ void check_task(const GenerateTask& task) {
     throw Error("generation runs on f32 weights on the CPU, got " +
                 std::string(c10::toString(head.scalar_type())) + " on " + head.device().str());
   }
-  if (task.adapter != nullptr && std::ssize(task.adapter->layers) != config.num_hidden_layers) {
+  if (task.adapter != nullptr && std::ssize(task.adapter->layers) != num_layers(config)) {
     throw Error("the adapter has " + std::to_string(task.adapter->layers.size()) +
-                " layers, the model " + std::to_string(config.num_hidden_layers) +
+                " layers, the model " + std::to_string(num_layers(config)) +
                 "; it belongs to another base");
   }
 }

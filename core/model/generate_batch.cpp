@@ -22,11 +22,6 @@ int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::mismatch(a.begin(), a.begin() + length, b.begin()).first - a.begin();
 }
 
-// All but the last prompt token go into the cache; the last one is the first step's input.
-std::span<const int32_t> to_cache(const std::vector<int32_t>& prompt) {
-  return std::span(prompt).first(prompt.size() - 1);
-}
-
 KvShape cache_shape(const GenerateTask& task, int64_t slots) {
   const ModelConfig& config = task.decoder->config;
   return {config.num_hidden_layers, config.num_key_value_heads, config.head_dim, slots};
@@ -50,8 +45,9 @@ GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<Generat
                .repetition_penalty = task.sampling.repetition_penalty},
       stop_(task.sampling.stop, task.tokenizer),
       eos_ids_(task.eos_ids.begin(), task.eos_ids.end()),
-      forward_(*task.decoder, task.adapter,
-               std::max(kPromptRows, slots_for(task, requests.size()))),
+      decoder_start_{task.decoder->config.decoder_start_token_id},
+      forward_(*task.decoder, task.adapter, std::max(kPromptRows, slots_for(task, requests.size())),
+               slots_for(task, requests.size())),
       cache_(cache_shape(task, slots_for(task, requests.size()))),
       cached_(slots_for(task, requests.size())) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -62,8 +58,18 @@ GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<Generat
   }
 }
 
+const std::vector<int32_t>& GenerateBatch::start_of(std::size_t request) const {
+  return task_.decoder->config.is_encoder_decoder ? decoder_start_ : requests_[request].prompt;
+}
+
+// All but the last token of the start go into the cache; that one is the first step's input.
+std::span<const int32_t> GenerateBatch::to_cache(std::size_t request) const {
+  const std::vector<int32_t>& start = start_of(request);
+  return std::span(start).first(start.size() - 1);
+}
+
 GenerateBatch::Sequence GenerateBatch::begin(std::size_t request, int64_t slot) const {
-  const std::vector<int32_t>& prompt = requests_[request].prompt;
+  const std::vector<int32_t>& prompt = start_of(request);
   const int64_t length = std::ssize(prompt);
   const int64_t room = position_limit(task_.decoder->config) - length;
   Sequence sequence{.request = request,
@@ -99,7 +105,7 @@ int64_t GenerateBatch::shared_prefix(std::span<const int32_t> prompt,
 
 // Copies the longest beginning of the prompt that lies in some slot; returns its length.
 int64_t GenerateBatch::reuse_prefix(const Sequence& sequence) {
-  const std::span<const int32_t> prompt = to_cache(requests_[sequence.request].prompt);
+  const std::span<const int32_t> prompt = to_cache(sequence.request);
   int64_t best = 0, source = sequence.slot;
   for (int64_t slot = 0; slot < std::ssize(cached_); ++slot) {
     const int64_t length = shared_prefix(prompt, cached_[slot]);
@@ -124,10 +130,10 @@ bool GenerateBatch::admit_wave() {
   while (!waiting_.empty() && later.size() < free_slots_.size()) {
     const std::size_t request = waiting_.front();
     waiting_.pop_front();
-    const std::span<const int32_t> prompt = to_cache(requests_[request].prompt);
+    const std::span<const int32_t> prompt = to_cache(request);
     int64_t soon = 0, now = 0;
     for (std::size_t i = first; i < active_.size(); ++i) {
-      soon = std::max(soon, shared_prefix(prompt, to_cache(requests_[active_[i].request].prompt)));
+      soon = std::max(soon, shared_prefix(prompt, to_cache(active_[i].request)));
     }
     for (const std::vector<int32_t>& cached : cached_) {
       now = std::max(now, shared_prefix(prompt, cached));
@@ -150,7 +156,10 @@ void GenerateBatch::fill_prompts(std::size_t first) {
   step_.clear();
   for (std::size_t i = first; i < active_.size(); ++i) {
     const int64_t slot = active_[i].slot;
-    const std::span<const int32_t> prompt = to_cache(requests_[active_[i].request].prompt);
+    if (task_.decoder->config.is_encoder_decoder) {
+      forward_.read_source(requests_[active_[i].request].prompt, slot);
+    }
+    const std::span<const int32_t> prompt = to_cache(active_[i].request);
     for (int64_t position = std::ssize(cached_[slot]); position < std::ssize(prompt); ++position) {
       step_.add(prompt[position], {slot, position}, active_[i].prompt_length);
       if (step_.size() == kPromptRows) {

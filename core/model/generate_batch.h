@@ -28,12 +28,16 @@ class GenerateBatch {
     std::size_t request = 0;
     int64_t slot = 0;
     int64_t limit = 0;            // ids generated at most
-    int64_t prompt_length = 0;    // P
-    std::vector<int32_t> tokens;  // prompt and generated
+    int64_t prompt_length = 0;    // P, of start_of(request)
+    std::vector<int32_t> tokens;  // that and generated
     std::vector<int32_t> seen;    // the distinct ones, where a repetition penalty asks for them
   };
 
   Sequence begin(std::size_t request, int64_t slot) const;
+  // What the decoder reads before it generates: of a text-to-text model one token, as the prompt is
+  // the encoder's.
+  const std::vector<int32_t>& start_of(std::size_t request) const;
+  std::span<const int32_t> to_cache(std::size_t request) const;
   void mark_seen(Sequence& sequence, int32_t id) const;
   bool admit_wave();
   int64_t shared_prefix(std::span<const int32_t> prompt, std::span<const int32_t> cached) const;
@@ -49,6 +53,7 @@ class GenerateBatch {
   SamplingFilters filters_;
   StopStrings stop_;
   std::vector<int32_t> eos_ids_;
+  std::vector<int32_t> decoder_start_;
   DecodeForward forward_;
   KvCache cache_;
   bool stopped_ = false;

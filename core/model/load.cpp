@@ -59,8 +59,8 @@ class FamilyFiles {
 
   // Before memory is taken for what config.json claims.
   void check(const ModelConfig& config) const;
-  // The embedding and the head hold the same values.
-  bool head_is_embedding(const ModelConfig& config) const;
+  // The tensor holds the embedding's values.
+  bool is_embedding(std::string_view name, const ModelConfig& config) const;
 
   const TensorNames& names() const { return names_; }
 
@@ -86,6 +86,16 @@ void FamilyFiles::check(const ModelConfig& config) const {
   for (const std::string_view name : {names_.lm_head, std::string_view(kScoreName)}) {
     if (const auto found = find(name)) known.insert(found->entry);
   }
+  for (const std::string_view name : names_.embedding_copies) {
+    const auto found = find(name);
+    if (!found) continue;
+    if (!has_embedding() || !is_embedding(name, config)) {
+      throw Error(folder() + ": tensor " + std::string(name) + " must hold the values of " +
+                  std::string(names_.embed_tokens) +
+                  ": encoder and decoder share one embedding here");
+    }
+    known.insert(found->entry);
+  }
   for (const std::string& name : files_.names()) {
     const TensorEntry* entry = files_.find(name)->entry;
     if (known.contains(entry) || is_buffer(name)) continue;
@@ -94,15 +104,15 @@ void FamilyFiles::check(const ModelConfig& config) const {
   }
 }
 
-bool FamilyFiles::head_is_embedding(const ModelConfig& config) const {
+bool FamilyFiles::is_embedding(std::string_view name, const ModelConfig& config) const {
   const std::vector<int64_t> shape = {config.vocab_size, config.hidden_size};
-  const auto head = find_shaped(std::string(names_.lm_head), shape);
+  const auto copy = find_shaped(std::string(name), shape);
   const auto embedding = find_shaped(std::string(names_.embed_tokens), shape);
   constexpr int64_t kRowsAtOnce = 1024;
   for (int64_t row = 0; row < shape[0]; row += kRowsAtOnce) {
     const int64_t rows = std::min(kRowsAtOnce, shape[0] - row);
     const at::Tensor one = at::empty({rows, shape[1]}, at::kFloat), other = at::empty_like(one);
-    read_f32_into(*head.file, *head.entry, one, row * shape[1]);
+    read_f32_into(*copy.file, *copy.entry, one, row * shape[1]);
     read_f32_into(*embedding.file, *embedding.entry, other, row * shape[1]);
     if (!one.equal(other)) return false;
   }
@@ -123,7 +133,7 @@ bool is_tied(const FamilyFiles& files, const ModelConfig& config) {
     return true;
   }
   if (!config.tie_word_embeddings) return false;
-  if (!files.has_embedding() || files.head_is_embedding(config)) return true;
+  if (!files.has_embedding() || files.is_embedding(head, config)) return true;
   log::warning(files.folder() + ": " + head + " differs from " +
                std::string(files.names().embed_tokens) +
                ", though config.json ties them: they are taken as two");

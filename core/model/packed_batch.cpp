@@ -6,8 +6,10 @@
 
 namespace plumb {
 
-PackedBatch pack(const std::vector<std::vector<int32_t>>& sequences) {
+PackedBatch pack(const std::vector<std::vector<int32_t>>& sequences,
+                 const std::vector<int64_t>& source_lengths) {
   PackedBatch batch;
+  batch.source_lengths = source_lengths;
   batch.cu_seqlens.push_back(0);
   for (std::size_t b = 0; b < sequences.size(); ++b) {
     if (sequences[b].empty()) {
@@ -34,12 +36,14 @@ PackedBatch repeat(const PackedBatch& batch, int64_t copies) {
   if (copies < 1) {
     throw Error("repeat: copies must be at least 1, got " + std::to_string(copies), Exit::failed);
   }
-  PackedBatch result{batch.tokens.repeat({copies}), batch.positions.repeat({copies}), {0}};
+  PackedBatch result{batch.tokens.repeat({copies}), batch.positions.repeat({copies}), {0}, {}};
   for (int64_t copy = 0; copy < copies; ++copy) {
     const int64_t first_row = copy * batch.num_rows();
     for (std::size_t b = 1; b < batch.cu_seqlens.size(); ++b) {
       result.cu_seqlens.push_back(first_row + batch.cu_seqlens[b]);
     }
+    result.source_lengths.insert(result.source_lengths.end(), batch.source_lengths.begin(),
+                                 batch.source_lengths.end());
   }
   return result;
 }

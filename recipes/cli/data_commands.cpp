@@ -80,7 +80,10 @@ DataCall prepare_for(const Arguments& words, InspectFlags flags) {
   // Tokens are all that is made here: no weights.
   recipe.model.path = resolve_reference(recipe.model.path, hub::Need::tokenizer, Telling::progress);
   auto tokenizer = Tokenizer::load(tokenizer_folder(recipe));
-  auto data = prepare_data(data_need(recipe, context_of(recipe)), tokenizer, Telling::progress);
+  DataNeed need = data_need(recipe, context_of(recipe));
+  need.is_text_to_text =
+      !recipe.model.path.empty() && read_model_config(recipe.model.path).is_encoder_decoder;
+  auto data = prepare_data(need, tokenizer, Telling::progress);
   return {flags, std::move(tokenizer), std::move(data)};
 }
 

@@ -69,9 +69,11 @@ void add_tokenizer(Json& about, const std::string& folder) {
 // The model's linears as PEFT names them, each name once.
 Json lora_targets(const ModelConfig& config) {
   Json targets = Json::array();
-  for (const LinearSite& site : linear_sites(config)) {
-    const Json name = site.module.substr(site.module.rfind('.') + 1);
-    if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+  for (const LayerStack& stack : layer_stacks(config)) {
+    for (const LinearSite& site : stack.sites) {
+      const Json name = site.module.substr(site.module.rfind('.') + 1);
+      if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+    }
   }
   return targets;
 }

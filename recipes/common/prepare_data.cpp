@@ -6,15 +6,15 @@
 namespace plumb {
 
 DataNeed data_need(const PretrainRecipe& recipe, int64_t context) {
-  return {SampleKind::text, recipe.data, context, recipe.run};
+  return {SampleKind::text, recipe.data, context, recipe.run, false};
 }
 
 DataNeed data_need(const SftRecipe& recipe, int64_t context) {
-  return {SampleKind::conversation, recipe.data, context, recipe.run};
+  return {SampleKind::conversation, recipe.data, context, recipe.run, false};
 }
 
 DataNeed data_need(const RewardRecipe& recipe, int64_t context) {
-  return {SampleKind::preference, recipe.data, context, recipe.run};
+  return {SampleKind::preference, recipe.data, context, recipe.run, false};
 }
 
 DataNeed data_need(const PpoRecipe& recipe, int64_t context) {
@@ -25,13 +25,14 @@ DataNeed data_need(const PpoRecipe& recipe, int64_t context) {
                     std::to_string(context) + " tokens",
                 Exit::usage);
   }
-  return {SampleKind::prompt, recipe.data, context - response, recipe.run};
+  return {SampleKind::prompt, recipe.data, context - response, recipe.run, false};
 }
 
 PreparedData prepare_data(const DataNeed& need, const Tokenizer& tokenizer, Telling telling) {
   DataRequest request;
   request.kind = need.kind;
   request.context = need.context;
+  request.is_text_to_text = need.is_text_to_text;
   request.seed = static_cast<std::uint64_t>(need.run.seed);
   request.threads = static_cast<int>(need.run.threads);
   if (telling == Telling::progress) {

@@ -17,6 +17,7 @@ struct DataNeed {
   DataOptions data;
   int64_t context = 0;  // tokens that the model can take
   RunOptions run;
+  bool is_text_to_text = false;  // the model reads prompts with an encoder
 };
 
 DataNeed data_need(const PretrainRecipe& recipe, int64_t context);

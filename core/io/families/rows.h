@@ -5,6 +5,6 @@
 namespace plumb {
 
 extern const Family kLlama, kMistral, kFalcon, kGpt2, kGptNeoX, kQwen2, kQwen3, kPhi3, kGemma2,
-    kGemma;
+    kGemma, kT5;
 
 }  // namespace plumb

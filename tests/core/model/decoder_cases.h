@@ -33,6 +33,9 @@ DecoderWeights changed(const DecoderWeights& weights, const Change& change) {
                              product(w.gate_up), product(w.down), norm(w.after_mlp_norm)});
   }
   result.final_norm = norm(weights.final_norm);
+  result.encoder_norm = norm(weights.encoder_norm);
+  result.encoder_relative_bias = of(weights.encoder_relative_bias);
+  result.relative_bias = of(weights.relative_bias);
   const bool is_tied = weights.lm_head.is_same(weights.embed_tokens);
   result.lm_head = is_tied ? result.embed_tokens : of(weights.lm_head);
   return result;

@@ -3,6 +3,7 @@
 #   scripts/fuzz.sh SECONDS [ENTRY...]   each entry (default: all of tests/fuzz/fuzz_*.cpp) for SECONDS,
 #                                        all at the same time, from tests/fuzz/corpus/ENTRY
 #   scripts/fuzz.sh keep [ENTRY...]      what hunts found since goes to tests/fuzz/corpus, minimised
+# FUZZ_SEED=N repeats a hunt's draws (default: new ones each time).
 # New inputs of a hunt are kept in build-fuzz/found/ENTRY; a crash ends the entry with status 1 and
 # leaves its input in build-fuzz/crashes/ENTRY. Status 77: no clang with libFuzzer here.
 set -euo pipefail
@@ -44,7 +45,7 @@ hunt() {
   mkdir -p "$BUILD/found/$entry" "$BUILD/crashes/$entry"
   # shellcheck disable=SC2046
   nice -n 19 "$(program "$entry")" "$BUILD/found/$entry" "tests/fuzz/corpus/$entry" \
-    -max_total_time="$seconds" -max_len=$LONGEST_INPUT -timeout=$SLOWEST_INPUT -rss_limit_mb=$MOST_MEMORY \
+    -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -max_len=$LONGEST_INPUT -timeout=$SLOWEST_INPUT -rss_limit_mb=$MOST_MEMORY \
     -artifact_prefix="$BUILD/crashes/$entry/" -print_final_stats=1 $(dictionary "$entry") >"$log" 2>&1 || {
     echo "$entry: FAILED; its input is in $BUILD/crashes/$entry, its log:"
     grep -vE '^#[0-9]+[[:space:]]+(NEW|REDUCE|pulse)' "$log" | tail -40
@@ -79,7 +80,7 @@ keep() {
 }
 
 what=${1:-}
-[ -n "$what" ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
+[ -n "$what" ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
 shift
 entries=("$@")
 [ ${#entries[@]} -gt 0 ] || mapfile -t entries < <(all_entries)

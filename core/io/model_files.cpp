@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/io/json.h"
+#include "core/io/quoted.h"
 #include "core/log.h"
 
 namespace plumb {
@@ -44,7 +45,7 @@ void check_shard_name(const std::string& name, const std::string& index) {
   const bool has_suffix = name.size() > kSuffix.size() &&
                           name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0;
   if (is_plain && has_suffix) return;
-  throw Error(index + ": weight_map names the file " + Json(name).dump() +
+  throw Error(index + ": weight_map names the file " + quoted(name) +
               "; it must be the name of a .safetensors file in the same folder");
 }
 

@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/hub/reference.h"
 #include "core/io/json.h"
-#include "core/io/quoted.h"
+#include "core/io/json_quoted.h"
 
 namespace plumb::hub {
 namespace {
@@ -38,8 +38,8 @@ Digest digest_at(const Json& map, const char* key, DigestKind kind, const std::s
   if (hex.empty()) return {};
   const Digest digest = digest_from_etag(hex);
   if (digest.hex != hex || digest.kind != kind) {
-    refuse(source,
-           std::string("gives ") + key + " " + quoted(hex) + ", which is no checksum of that kind");
+    refuse(source, std::string("gives ") + key + " " + json_quoted(hex) +
+                       ", which is no checksum of that kind");
   }
   return digest;
 }
@@ -49,7 +49,7 @@ RemoteFile parse_file(const Json& entry, const std::string& source) {
   RemoteFile file;
   file.path = text_at(entry, "rfilename");
   if (!is_safe_path(file.path)) {
-    refuse(source, "names " + quoted(file.path) + ", which is no plain path inside a folder");
+    refuse(source, "names " + json_quoted(file.path) + ", which is no plain path inside a folder");
   }
   const auto lfs = entry.find("lfs");
   if (lfs != entry.end() && lfs->is_object()) {
@@ -179,7 +179,7 @@ std::vector<RemoteFile> wanted_shards(const Listing& listing, std::string_view i
   for (const std::string& name : names) {
     const RemoteFile* file = listing.find(name);
     if (file == nullptr || !name.ends_with(".safetensors")) {
-      throw Error(place + ": weight_map names the file " + quoted(name) +
+      throw Error(place + ": weight_map names the file " + json_quoted(name) +
                   (file == nullptr ? ", which the repository does not hold"
                                    : "; only .safetensors files are read"));
     }

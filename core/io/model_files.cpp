@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/io/json.h"
-#include "core/io/quoted.h"
+#include "core/io/json_quoted.h"
 #include "core/log.h"
 
 namespace plumb {
@@ -45,7 +45,7 @@ void check_shard_name(const std::string& name, const std::string& index) {
   const bool has_suffix = name.size() > kSuffix.size() &&
                           name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0;
   if (is_plain && has_suffix) return;
-  throw Error(index + ": weight_map names the file " + quoted(name) +
+  throw Error(index + ": weight_map names the file " + json_quoted(name) +
               "; it must be the name of a .safetensors file in the same folder");
 }
 

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/io/json.h"
-#include "core/io/quoted.h"
+#include "core/io/json_quoted.h"
 #include "core/io/safetensors.h"
 #include "core/io/safetensors_checks.h"
 
@@ -213,7 +213,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view bytes, std::uint64_t
     }
     const std::string problem = tensor_name_problem(name);
     if (!problem.empty()) {
-      throw Error(source + ": tensor name " + quoted(name) + " " + problem);
+      throw Error(source + ": tensor name " + json_quoted(name) + " " + problem);
     }
     header.tensors.push_back(parse_tensor({source, name, fields}));
   }

@@ -56,6 +56,9 @@ GenerationConfig generation_of(const Decoder& decoder) {
   generation.bos_token_id = decoder.config.bos_token_id;
   generation.eos_token_ids = decoder.config.eos_token_ids;
   generation.pad_token_id = decoder.config.pad_token_id;
+  if (decoder.config.is_encoder_decoder) {  // without it transformers generates nothing
+    generation.raw["decoder_start_token_id"] = decoder.config.decoder_start_token_id;
+  }
   return generation;
 }
 

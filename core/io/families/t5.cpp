@@ -28,7 +28,7 @@ double scale_of(const ModelConfig& config) {
 }
 
 void read(const ConfigValues& values, ModelConfig& config) {
-  static constexpr Neutral kNeutral[] = {{"is_decoder", "false"}};
+  static constexpr Neutral kNeutral[] = {{"is_decoder", "false"}, {"tie_encoder_decoder", "false"}};
   refuse_other_values(values, kNeutral);
   config.is_encoder_decoder = true;
   config.norm = Norm::rms;
@@ -46,8 +46,10 @@ void read(const ConfigValues& values, ModelConfig& config) {
   config.norm_eps = values.number("layer_norm_epsilon", 1e-6);
   read_activation_and_gate(values, config);
   read_tokens(values, {.eos = {1}, .is_tied = true}, config);
-  const std::int32_t pad = config.pad_token_id.value_or(0);
-  config.decoder_start_token_id = values.id("decoder_start_token_id", pad).value_or(pad);
+  // transformers trains with no other than this key's, whatever pad_token_id is.
+  const auto start = values.id("decoder_start_token_id", std::nullopt);
+  if (!start) values.fail("decoder_start_token_id", "must be given: the decoder reads it first");
+  config.decoder_start_token_id = *start;
   // v1.0 scales what goes into its head, v1.1 does not. Files of transformers 4 tell them apart by
   // the tie, those of 5 by a key of its own.
   if (config.hidden_size > 0 && values.boolean(kScaleKey, config.tie_word_embeddings)) {

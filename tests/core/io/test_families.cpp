@@ -225,6 +225,83 @@ TEST(Families, Gemma2) {
               HasSubstr("use_bidirectional_attention"));
 }
 
+// google-t5/t5-small, as transformers 4 wrote it, and google/flan-t5-small.
+constexpr const char* kT5Small = R"({"architectures": ["T5ForConditionalGeneration"],
+  "d_ff": 2048, "d_kv": 64, "d_model": 512, "decoder_start_token_id": 0, "dropout_rate": 0.1,
+  "eos_token_id": 1, "initializer_factor": 1.0, "is_encoder_decoder": true,
+  "layer_norm_epsilon": 1e-06, "model_type": "t5", "n_positions": 512, "num_heads": 8,
+  "num_layers": 6, "output_past": true, "pad_token_id": 0, "relative_attention_num_buckets": 32,
+  "task_specific_params": {"summarization": {"num_beams": 4, "prefix": "summarize: "}},
+  "vocab_size": 32128})";
+constexpr const char* kFlanT5Small = R"({"architectures": ["T5ForConditionalGeneration"],
+  "d_ff": 1024, "d_kv": 64, "d_model": 512, "decoder_start_token_id": 0, "dropout_rate": 0.1,
+  "eos_token_id": 1, "feed_forward_proj": "gated-gelu", "initializer_factor": 1.0,
+  "is_encoder_decoder": true, "layer_norm_epsilon": 1e-06, "model_type": "t5", "n_positions": 512,
+  "num_decoder_layers": 7, "num_heads": 6, "num_layers": 8, "pad_token_id": 0,
+  "relative_attention_max_distance": 128, "relative_attention_num_buckets": 32,
+  "tie_word_embeddings": false, "vocab_size": 32128})";
+
+TEST(Families, T5AndFlanT5) {
+  const ModelConfig small = parse(kT5Small);
+  EXPECT_TRUE(small.is_encoder_decoder);
+  EXPECT_EQ(small.num_encoder_layers, 6);
+  EXPECT_EQ(small.num_hidden_layers, 6);
+  EXPECT_EQ(small.positions, Positions::relative);
+  EXPECT_EQ(small.relative_max_distance, 128);
+  EXPECT_EQ(small.activation, Activation::relu);
+  EXPECT_FALSE(small.is_gated);
+  EXPECT_TRUE(small.tie_word_embeddings);
+  EXPECT_EQ(small.attention_scale, 1.0);
+  EXPECT_EQ(small.hidden_scale, 1.0 / std::sqrt(512.0));
+  EXPECT_EQ(small.decoder_start_token_id, 0);
+
+  const ModelConfig flan = parse(kFlanT5Small);
+  EXPECT_EQ(flan.num_encoder_layers, 8);
+  EXPECT_EQ(flan.num_hidden_layers, 7);
+  EXPECT_EQ(flan.num_attention_heads * flan.head_dim, 384);
+  EXPECT_EQ(flan.activation, Activation::gelu_tanh);
+  EXPECT_TRUE(flan.is_gated);
+  EXPECT_FALSE(flan.tie_word_embeddings);
+  EXPECT_EQ(flan.hidden_scale, 1.0);
+  EXPECT_EQ(num_layers(flan), 8 + 2 * 7);
+  const std::vector<LayerStack> stacks = layer_stacks(flan);
+  ASSERT_EQ(stacks.size(), 3u);
+  EXPECT_EQ(stacks[1].prefix(7), "encoder.block.0.");
+  EXPECT_EQ(stacks[2].prefix(21), "decoder.block.6.");
+  EXPECT_EQ(stacks[2].sites.size(), 4u);
+  // As transformers 5 writes it: tied in words, the head not scaled.
+  Json saved = Json::parse(kFlanT5Small);
+  saved["tie_word_embeddings"] = true;
+  saved["scale_decoder_outputs"] = false;
+  EXPECT_EQ(parse_model_config(saved, "c").hidden_scale, 1.0);
+}
+
+TEST(Families, WhatT5CannotBeIsRefusedByName) {
+  const auto expect = [](const char* key, const Json& value) {
+    EXPECT_THAT(refusal(kFlanT5Small, {{key, value}}), HasSubstr(key)) << value;
+  };
+  for (const char* name : {"gated-swiglu", "tanh", "relu-gated", "gated-", "gated-gelu-new", ""}) {
+    expect("feed_forward_proj", name);
+  }
+  for (const int64_t buckets : {0, -32, 2, 30, 65540}) {
+    expect("relative_attention_num_buckets", buckets);
+  }
+  for (const int64_t distance : {0, -1, 16}) expect("relative_attention_max_distance", distance);
+  for (const Json& start : {Json(nullptr), Json(-1), Json(32128), Json("pad")}) {
+    expect("decoder_start_token_id", start);
+  }
+  Json unstarted = Json::parse(kFlanT5Small);
+  unstarted.erase("decoder_start_token_id");
+  EXPECT_THAT(error_of([&] { parse_model_config(unstarted, "c"); }),
+              HasSubstr("decoder_start_token_id"));
+  for (const int64_t layers : {0, -1, 10'001}) expect("num_layers", layers);
+  expect("is_encoder_decoder", false);
+  expect("is_decoder", true);
+  expect("tie_encoder_decoder", true);
+  expect("d_kv", nullptr);
+  EXPECT_THAT(refusal(kQwen25, {{"is_encoder_decoder", true}}), HasSubstr("is_encoder_decoder"));
+}
+
 TEST(Families, RopeScalingsAreReadAndWritten) {
   Json json = Json::parse(kQwen25);
   json["rope_scaling"] = {
@@ -255,7 +332,7 @@ TEST(Families, RopeScalingsAreReadAndWritten) {
 
 TEST(Families, WrittenConfigsReadBackAndKeepWhatTheyHeld) {
   for (const char* text : {kFalcon7b, kFalcon40b, kFalconRw, kGpt2Json, kPythia, kQwen25,
-                           kQwen3Json, kPhi3Json, kGemma2Json}) {
+                           kQwen3Json, kPhi3Json, kGemma2Json, kT5Small, kFlanT5Small}) {
     const Json json = Json::parse(text);
     const Json saved = to_json(parse_model_config(json, "config.json"));
     EXPECT_EQ(to_json(parse_model_config(saved, "again")), saved) << saved["model_type"];

@@ -38,9 +38,10 @@ const std::vector<Json>& configs() {
 }
 
 // The keys of a family that say one of these sizes.
-constexpr const char* kHidden[] = {"hidden_size", "n_embd"};
-constexpr const char* kLayers[] = {"num_hidden_layers", "n_layer"};
-constexpr const char* kHeads[] = {"num_attention_heads", "n_head"};
+constexpr const char* kHidden[] = {"hidden_size", "n_embd", "d_model"};
+constexpr const char* kLayers[] = {"num_hidden_layers", "n_layer", "num_layers",
+                                   "num_decoder_layers"};
+constexpr const char* kHeads[] = {"num_attention_heads", "n_head", "num_heads"};
 constexpr const char* kEps[] = {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"};
 
 // Each config with each of the keys it has set to each of the values: an Error that says `said`.
@@ -76,6 +77,7 @@ TEST(HostileConfig, K01_HiddenSize) {
 
 TEST(HostileConfig, K02_HeadsThatDoNotDivide) {
   for (Json json : configs()) {
+    if (json.contains("d_kv")) continue;  // T5's heads have a width of their own
     json.erase("head_dim");
     const bool is_gpt2 = json.contains("n_head");
     json[is_gpt2 ? "n_head" : "num_attention_heads"] = 5;

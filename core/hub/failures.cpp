@@ -114,8 +114,11 @@ void fail_with_status(const Response& response, const Reference& reference, cons
     said = response.error_body;
   }
   if (may_pass(response.status)) throw TryAgain(status + quoted(said), asked_pause(response));
-  throw Error(reference.text() + (file.empty() ? "" : ": " + file) + ": " + status + quoted(said) +
-              ": " + advice(response, reference, file, settings));
+  const std::string problem = reference.text() + (file.empty() ? "" : ": " + file) + ": " + status +
+                              quoted(said) + ": " + advice(response, reference, file, settings);
+  constexpr long kUnauthorized = 401, kForbidden = 403;
+  if (response.status == kUnauthorized || response.status == kForbidden) throw Refused(problem);
+  throw Error(problem);
 }
 
 }  // namespace plumb::hub

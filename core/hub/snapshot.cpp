@@ -156,6 +156,8 @@ std::string fetch_snapshot(const Reference& reference, Need need, const Settings
                             ": check the network, HF_ENDPOINT and the proxies in the environment",
                         Exit::failed);
     return instead_of_the_hub(reference, need, settings, problem);
+  } catch (const Refused& problem) {
+    return instead_of_the_hub(reference, need, settings, problem);
   }
   try {
     return Fetch(reference, listing, settings).run(need);

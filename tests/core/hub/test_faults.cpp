@@ -336,6 +336,21 @@ TEST(HubFaults, ClosedDoorsSayWhichKeyIsNeeded) {
   EXPECT_EQ(fetch_error(settings).find("hf_other"), std::string::npos);
 }
 
+// huggingface_hub too: a token that ran out does not take away a model that is here.
+TEST(HubFaults, AClosedDoorLeavesWhatTheCacheHolds) {
+  HubServer server(Json{{"token", "hf_secret"}});
+  server.put_model();
+  server.start();
+  Settings settings = server.settings();
+  settings.token = "hf_secret";
+  const std::string folder = fetch_snapshot(kName, Need::tokenizer, settings);
+  for (const char* token : {"", "hf_other"}) {
+    settings.token = token;
+    EXPECT_EQ(fetch_snapshot(kName, Need::tokenizer, settings), folder);
+    EXPECT_NE(fetch_error(settings), "");  // the weights are not in the cache
+  }
+}
+
 TEST(HubFaults, WhatAServerSaysIsPrintedPlainly) {
   HubServer server(faults(
       "listing", {{{"status", 400},

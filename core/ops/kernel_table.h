@@ -7,8 +7,10 @@
 #include <cstdint>
 
 #include "core/ops/activation_kernel.h"
+#include "core/ops/adamw_kernel.h"
 #include "core/ops/embedding_kernel.h"
 #include "core/ops/gae_kernel.h"
+#include "core/ops/grad_norm_kernel.h"
 #include "core/ops/layer_norm_kernel.h"
 #include "core/ops/paged_attention_kernel.h"
 #include "core/ops/rms_norm_kernel.h"
@@ -36,6 +38,9 @@ struct KernelTable {
   decltype(&launch_cross_entropy) cross_entropy = nullptr;
   decltype(&launch_policy_head) policy_head = nullptr;
   decltype(&launch_gae) gae = nullptr;
+  decltype(&launch_grad_norm) grad_norm = nullptr;
+  decltype(&launch_adamw) adamw = nullptr;
+  decltype(&launch_adamw8) adamw8 = nullptr;
 };
 
 inline constexpr const char* kKernelTableSymbol = "plumb_kernel_table";

@@ -15,7 +15,8 @@ enum class Stream : uint32_t {
   dropout = 4,
   lora = 5,
   minibatch = 6,
-  data = 7
+  data = 7,
+  rounding = 8
 };
 
 inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,

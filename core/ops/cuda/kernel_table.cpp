@@ -20,6 +20,9 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
       .cross_entropy = launch_cross_entropy,
       .policy_head = launch_policy_head,
       .gae = launch_gae,
+      .grad_norm = launch_grad_norm,
+      .adamw = launch_adamw,
+      .adamw8 = launch_adamw8,
   };
   return &table;
 }

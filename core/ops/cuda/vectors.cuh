@@ -32,7 +32,7 @@ __device__ __forceinline__ float rounded(float value) {
   return to_float(from_float<T>(value));
 }
 
-// kCount values of T that move together: 16 bytes, or 8, or one value where rows are not aligned.
+// kCount values of T that move together: 16 bytes, 8 or 4, or one value where rows are not aligned.
 template <class T, int kCount>
 struct alignas(sizeof(T) * kCount) Pack {
   T values[kCount];
@@ -46,6 +46,9 @@ __device__ __forceinline__ Pack<T, kCount> load_pack(const T* from) {
     __builtin_memcpy(&pack, &bits, sizeof(pack));
   } else if constexpr (sizeof(pack) == kVectorBytes / 2) {
     const uint2 bits = *reinterpret_cast<const uint2*>(from);
+    __builtin_memcpy(&pack, &bits, sizeof(pack));
+  } else if constexpr (sizeof(pack) == sizeof(uint32_t) && kCount > 1) {
+    const uint32_t bits = *reinterpret_cast<const uint32_t*>(from);
     __builtin_memcpy(&pack, &bits, sizeof(pack));
   } else {
     static_assert(kCount == 1);
@@ -64,6 +67,10 @@ __device__ __forceinline__ void store_pack(T* to, const Pack<T, kCount>& pack) {
     uint2 bits;
     __builtin_memcpy(&bits, &pack, sizeof(pack));
     *reinterpret_cast<uint2*>(to) = bits;
+  } else if constexpr (sizeof(pack) == sizeof(uint32_t) && kCount > 1) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &pack, sizeof(pack));
+    *reinterpret_cast<uint32_t*>(to) = bits;
   } else {
     static_assert(kCount == 1);
     *to = pack.values[0];

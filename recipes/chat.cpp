@@ -58,7 +58,7 @@ void run_chat(const GenerateOptions& options) {
     if (!std::getline(std::cin, line)) break;
     if (line.empty()) continue;
     messages.push_back({Role::user, line, ""});
-    const auto prompt = chat->encode(conversation, GenerationPrompt::add).ids;
+    const auto prompt = prompt_ids(conversation, *chat, model);
     messages.push_back({Role::assistant, answer(task, model, prompt, turn), ""});
   }
 }

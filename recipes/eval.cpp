@@ -1,11 +1,12 @@
 // Perplexity on text: exp of the mean negative log-likelihood over every token but each window's
-// first.
+// first; of a text-to-text model on answers, given their prompts.
 //   plumb eval MODEL --data held_out.txt
 #include <cmath>
 #include <iostream>
 #include <numeric>
 
 #include "core/data/batch_plan.h"
+#include "core/io/position_limit.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/use_model.h"
@@ -43,10 +44,11 @@ void run_eval(const EvalOptions& options) {
   choose_device(options.use.device, options.use.threads, 1);
   const auto model = open_model(options.model, options.use.adapter);
   DataNeed need;
-  need.kind = SampleKind::text;
+  need.is_text_to_text = model.decoder->config.is_encoder_decoder;
+  need.kind = need.is_text_to_text ? SampleKind::conversation : SampleKind::text;
   need.data.path = options.data;
   need.data.max_length = options.max_length;
-  need.context = model.decoder->config.max_position_embeddings;
+  need.context = position_limit(model.decoder->config);
   need.run.threads = options.use.threads;
   const auto data = prepare_data(need, model.tokenizer, Telling::quiet);
   const auto measured = measure(model, data.train, options.micro_batch_tokens);

@@ -56,7 +56,7 @@ void print(const std::vector<Prompt>& prompts, const std::vector<Completion>& co
 void run_generate(const GenerateOptions& options) {
   choose_device(options.use.device, options.use.threads, 1);
   const auto model = open_model(options.model, options.use.adapter);
-  auto prompts = read_prompts(options, model.tokenizer);
+  auto prompts = read_prompts(options, model);
   if (model.decoder->config.is_encoder_decoder) {  // its answer does not go on from the prompt
     for (Prompt& prompt : prompts) prompt.shown.clear();
   }

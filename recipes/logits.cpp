@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/io/position_limit.h"
 #include "recipes/common/parse_ids.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
@@ -11,12 +12,13 @@
 namespace plumb {
 namespace {
 
-std::vector<int32_t> wanted_ids(const LogitsOptions& options, const UsedModel& model) {
-  if (options.ids.empty() == options.text.empty())
-    throw Error("plumb logits takes either --ids or --text", Exit::usage);
-  auto ids = options.ids.empty() ? model.tokenizer.encode(options.text) : parse_ids(options.ids);
-  if (ids.empty()) throw Error("no ids to read", Exit::usage);
-  const ModelConfig& config = model.decoder->config;
+struct Reading {
+  std::vector<int32_t> ids;     // the sequence
+  std::vector<int64_t> source;  // of a text-to-text model: how many of them the encoder reads
+  std::vector<int32_t> read;    // the token at each row of the logits
+};
+
+void check_ids(const std::vector<int32_t>& ids, const ModelConfig& config) {
   for (const int32_t id : ids) {
     if (id >= config.vocab_size) {
       throw Error("ids: " + std::to_string(id) + " is outside the vocabulary of " +
@@ -24,13 +26,44 @@ std::vector<int32_t> wanted_ids(const LogitsOptions& options, const UsedModel& m
                   Exit::usage);
     }
   }
-  if (static_cast<int64_t>(ids.size()) > config.max_position_embeddings) {
+  if (static_cast<int64_t>(ids.size()) > position_limit(config)) {
     throw Error("ids: " + std::to_string(ids.size()) +
                     " tokens, more than the model's context of " +
-                    std::to_string(config.max_position_embeddings),
+                    std::to_string(position_limit(config)),
                 Exit::usage);
   }
-  return ids;
+}
+
+Reading wanted_reading(const LogitsOptions& options, const UsedModel& model) {
+  if (options.ids.empty() == options.text.empty())
+    throw Error("plumb logits takes either --ids or --text", Exit::usage);
+  const ModelConfig& config = model.decoder->config;
+  Reading reading;
+  reading.ids = options.ids.empty() ? model.tokenizer.encode(options.text) : parse_ids(options.ids);
+  if (reading.ids.empty()) throw Error("no ids to read", Exit::usage);
+  reading.read = reading.ids;
+  if (config.is_encoder_decoder) {
+    reading.source = {static_cast<int64_t>(reading.ids.size())};
+    const auto target = parse_ids(options.target_ids);
+    reading.ids.insert(reading.ids.end(), target.begin(), target.end());
+    reading.read = target;
+    reading.read.insert(reading.read.begin(), config.decoder_start_token_id);
+  } else if (!options.target_ids.empty()) {
+    throw Error("--target-ids: goes with text-to-text models; " + config.model_type + " is none",
+                Exit::usage);
+  }
+  check_ids(reading.ids, config);
+  return reading;
+}
+
+// (rows read, V)
+at::Tensor logits_of(const Reading& reading, const UsedModel& model) {
+  const auto batch = pack({reading.ids}, reading.source);
+  ForwardOptions forward;
+  if (model.adapter() != nullptr) forward.adapters = {{0, batch.num_rows(), model.adapter()}};
+  const auto rows = static_cast<int64_t>(reading.read.size());
+  const auto hidden = model.decoder->hidden(batch, forward);
+  return model.decoder->logits(hidden.narrow(0, batch.num_rows() - rows, rows));
 }
 
 void print_likeliest(const at::Tensor& logits, const std::vector<int32_t>& ids,
@@ -54,13 +87,10 @@ void print_likeliest(const at::Tensor& logits, const std::vector<int32_t>& ids,
 void run_logits(const LogitsOptions& options) {
   choose_device(options.use.device, options.use.threads, 1);
   const auto model = open_model(options.model, options.use.adapter);
-  const auto ids = wanted_ids(options, model);
+  const auto reading = wanted_reading(options, model);
   const at::NoGradGuard no_grad;
-  const auto batch = pack({ids});
-  ForwardOptions forward;
-  if (model.adapter() != nullptr) forward.adapters = {{0, batch.num_rows(), model.adapter()}};
-  const auto logits = model.decoder->logits(model.decoder->hidden(batch, forward));  // (T, V)
-  if (!options.use.json) return print_likeliest(logits, ids, model.tokenizer);
+  const auto logits = logits_of(reading, model);
+  if (!options.use.json) return print_likeliest(logits, reading.read, model.tokenizer);
   Json rows = Json::array();
   for (int64_t t = 0; t < logits.size(0); ++t) {
     const float* row = logits.const_data_ptr<float>() + t * logits.size(1);

@@ -1,6 +1,8 @@
 // PPO against a reward, with a KL penalty: policy and critic are adapters on one base.
 //   plumb ppo recipes/ppo.yaml model.path=MODEL data.path=[prompts.jsonl] ppo.reward.model=REWARD
 #include "core/error.h"
+#include "core/io/position_limit.h"
+#include "recipes/common/job_tokenizer.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/ppo_roles.h"
@@ -18,7 +20,7 @@ void run_ppo(const PpoRecipe& recipe, const JobFlags& flags) {
   ppo.models = roles->models(recipe.model.path);
 
   // data: prompts, a part of them held out
-  auto need = data_need(recipe, roles->decoder->config.max_position_embeddings);
+  auto need = data_need(recipe, position_limit(roles->decoder->config));
   need.is_text_to_text = roles->decoder->config.is_encoder_decoder;
   const auto data = job.prepare(need, roles->tokenizer);
   ppo.prompts = &data.train;
@@ -38,7 +40,8 @@ void run_ppo(const PpoRecipe& recipe, const JobFlags& flags) {
   Json done = result_json(result);
   if (job.comm().is_main()) {
     const Trainable policy{*roles->decoder, roles->policy, {}};
-    done["written"] = save_trainable(policy, roles->tokenizer, recipe.model.path, job.folder());
+    done["written"] = save_trainable(policy, trained_tokenizer(roles->tokenizer, data.accounting()),
+                                     recipe.model.path, job.folder());
     roles->critic.base_model = roles->policy.base_model;
     save_peft(roles->critic, roles->decoder->config, job.folder() + "/critic",
               UntrainedAdapter::allow);

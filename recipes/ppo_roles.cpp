@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "recipes/common/job_tokenizer.h"
 #include "recipes/trainable.h"
 
 namespace plumb {
@@ -75,7 +76,7 @@ std::unique_ptr<PpoRoles> load_roles(const PpoRecipe& recipe, std::vector<ScoreT
   if (recipe.model.path.empty())
     throw Error("model.path: is needed: a Hugging Face folder", Exit::usage);
   auto roles = std::make_unique<PpoRoles>(
-      PpoRoles{Tokenizer::load(recipe.model.path),
+      PpoRoles{Tokenizer::load(tokenizer_folder(recipe.model.path, recipe.model.adapter)),
                std::make_shared<const Decoder>(load_decoder(recipe.model.path)),
                std::nullopt,
                {},

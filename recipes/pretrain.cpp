@@ -1,5 +1,7 @@
 // Next-token training on text, from scratch or from a model.
 //   plumb pretrain recipes/pretrain.yaml data.path=[corpus.txt]
+#include "core/io/position_limit.h"
+#include "recipes/common/one_stack.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/new_model.h"
@@ -12,12 +14,12 @@ namespace plumb {
 void run_pretrain(const PretrainRecipe& recipe, const JobFlags& flags) {
   Job job("pretrain", recipe.run, flags, resolved(recipe));
   if (job.is_finished()) return;
+  if (!recipe.model.path.empty()) require_one_stack(recipe.model.path, "pretrain");
 
   // data: documents -> windows of tokens that never see one another
   const auto tokenizer = pretrain_tokenizer(recipe, job);
   Trainable model{pretrain_decoder(recipe, tokenizer), std::nullopt, {}};
-  const auto data =
-      job.prepare(data_need(recipe, model.decoder.config.max_position_embeddings), tokenizer);
+  const auto data = job.prepare(data_need(recipe, position_limit(model.decoder.config)), tokenizer);
 
   // model: every weight is trained
   AdamW optimizer(model.parameters(), recipe.train.optimizer);

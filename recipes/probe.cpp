@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/io/position_limit.h"
 #include "reward/reward_model.h"
 
 namespace plumb {
@@ -12,7 +13,7 @@ constexpr int64_t kProbeTokens = 32;
 
 // Ids spread over the vocabulary, so that rows of the embedding from all over it are compared.
 std::vector<int32_t> probe_ids(const ModelConfig& config) {
-  const int64_t T = std::min(kProbeTokens, config.max_position_embeddings);
+  const int64_t T = std::min(kProbeTokens, position_limit(config));
   std::vector<int32_t> ids;
   for (int64_t t = 0; t < T; ++t)
     ids.push_back(static_cast<int32_t>((t * 7919 + 1) % config.vocab_size));

@@ -1,17 +1,17 @@
 #include "recipes/prompts.h"
 
 #include "core/error.h"
+#include "core/text/suffix_ids.h"
 #include "recipes/common/text_column.h"
 
 namespace plumb {
 namespace {
 
-std::vector<int32_t> chat_turn(const std::string& text, const std::string& system,
-                               const ChatTemplate& chat) {
+Conversation one_turn(const std::string& text, const std::string& system) {
   Conversation conversation;
   if (!system.empty()) conversation.messages.push_back({Role::system, system, ""});
   conversation.messages.push_back({Role::user, text, ""});
-  return chat.encode(conversation, GenerationPrompt::add).ids;
+  return conversation;
 }
 
 std::vector<int32_t> start_token(const Tokenizer& tokenizer) {
@@ -30,7 +30,18 @@ std::optional<ChatTemplate> chosen_template(const GenerateOptions& options,
   return ChatTemplate::choose(word, tokenizer, "--template");
 }
 
-std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer& tokenizer) {
+std::vector<int32_t> prompt_ids(const Conversation& conversation, const ChatTemplate& chat,
+                                const UsedModel& model) {
+  std::vector<int32_t> ids = chat.encode(conversation, GenerationPrompt::add).ids;
+  if (model.decoder->config.is_encoder_decoder) {
+    const std::vector<int32_t> end = suffix_ids(model.tokenizer);
+    ids.insert(ids.end(), end.begin(), end.end());
+  }
+  return ids;
+}
+
+std::vector<Prompt> read_prompts(const GenerateOptions& options, const UsedModel& model) {
+  const Tokenizer& tokenizer = model.tokenizer;
   std::vector<std::string> texts = options.prompt;
   if (!options.prompts.empty()) {
     const auto more = read_text_column(options.prompts, "prompt");
@@ -41,7 +52,7 @@ std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer
   std::vector<Prompt> prompts;
   for (const auto& text : texts) {
     if (chat) {
-      prompts.push_back({"", chat_turn(text, options.system, *chat)});
+      prompts.push_back({"", prompt_ids(one_turn(text, options.system), *chat, model)});
       continue;
     }
     auto ids = tokenizer.encode(text);
@@ -57,6 +68,9 @@ GenerateTask generate_task(const GenerateOptions& options, const UsedModel& mode
   task.adapter = model.adapter();
   task.tokenizer = &model.tokenizer;
   task.eos_ids = eos_ids_of(model.folder, model.decoder->config, model.tokenizer);
+  if (const auto chat = chosen_template(options, model.tokenizer)) {
+    if (const auto id = chat->end_of_turn()) task.eos_ids.insert(*id);
+  }
   task.sampling = options.sampling;
   if (options.greedy) task.sampling.temperature = 0;
   task.seed = static_cast<uint64_t>(options.seed);

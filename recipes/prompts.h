@@ -19,7 +19,12 @@ struct Prompt {
 
 // --prompt and --prompts, put into a chat turn where --template asks for one; without either, the
 // tokenizer's start token alone.
-std::vector<Prompt> read_prompts(const GenerateOptions& options, const Tokenizer& tokenizer);
+std::vector<Prompt> read_prompts(const GenerateOptions& options, const UsedModel& model);
+
+// The conversation up to where the assistant begins. A text-to-text model reads it as a text of its
+// own, with the EOS that its tokenizer ends a text with.
+std::vector<int32_t> prompt_ids(const Conversation& conversation, const ChatTemplate& chat,
+                                const UsedModel& model);
 
 // The template that --template names; nothing for "none". "auto" is the model's own, and an Error
 // where it has none.

@@ -3,7 +3,10 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/io/position_limit.h"
 #include "core/log.h"
+#include "recipes/common/job_tokenizer.h"
+#include "recipes/common/one_stack.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/trainable.h"
@@ -20,12 +23,12 @@ constexpr int64_t kStatisticsPairs = 2000;  // enough for mean and scale to a fe
 void run_reward(const RewardRecipe& recipe, const JobFlags& flags) {
   Job job("reward", recipe.run, flags, resolved(recipe));
   if (job.is_finished()) return;
+  if (!recipe.model.path.empty()) require_one_stack(recipe.model.path, "reward");
 
   // data: a pair is two sequences that share their prompt
-  const auto tokenizer = Tokenizer::load(recipe.model.path);
+  const auto tokenizer = Tokenizer::load(tokenizer_folder(recipe.model.path, recipe.model.adapter));
   auto model = load_trainable(recipe.model, recipe.lora, job.seed());
-  const auto data =
-      job.prepare(data_need(recipe, model.decoder.config.max_position_embeddings), tokenizer);
+  const auto data = job.prepare(data_need(recipe, position_limit(model.decoder.config)), tokenizer);
 
   // model: a backbone and a head
   if (!model.score.defined()) model.score = new_score_head(model.decoder.config, job.seed());
@@ -45,7 +48,8 @@ void run_reward(const RewardRecipe& recipe, const JobFlags& flags) {
     const Scorer scorer{&model.decoder, model.adapter(), model.score,
                         recipe.train.micro_batch_tokens};
     const auto statistics = statistics_of(score_pairs(scorer, data.train, kStatisticsPairs));
-    const auto written = save_trainable(model, tokenizer, recipe.model.path, job.folder());
+    const auto written = save_trainable(model, trained_tokenizer(tokenizer, data.accounting()),
+                                        recipe.model.path, job.folder());
     save_reward_statistics(statistics, written);
     done["written"] = written;
     done["reward_mean"] = statistics.mean;

@@ -1,4 +1,5 @@
 #include "recipes/sample_table.h"
+#include "core/io/position_limit.h"
 
 #include <algorithm>
 
@@ -53,7 +54,7 @@ void SampleTable::record(RunLog& log, int64_t step, const GenerateTask& model) c
     requests.push_back({prompt, requests.size()});
     longest = std::max(longest, static_cast<int64_t>(prompt.size()));
   }
-  const int64_t room = task.decoder->config.max_position_embeddings - longest;
+  const int64_t room = position_limit(task.decoder->config) - longest;
   task.sampling.max_new_tokens =
       std::clamp<int64_t>(options_.max_new_tokens, 1, std::max<int64_t>(1, room));
   const auto completions = generate(task, requests);

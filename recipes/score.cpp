@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/io/position_limit.h"
 #include "core/log.h"
 #include "recipes/common/text_column.h"
 #include "recipes/job.h"
@@ -38,7 +39,7 @@ void score_pair_file(const ScoreOptions& options, const UsedModel& model, const 
   need.data.path = options.data;
   need.data.chat_template = options.chat_template;
   need.data.too_long = options.too_long;
-  need.context = model.decoder->config.max_position_embeddings;
+  need.context = position_limit(model.decoder->config);
   need.run.threads = options.use.threads;
   const auto data = prepare_data(need, model.tokenizer, Telling::quiet);
   if (data.accounting().rows_skipped() > 0) log::info(data.accounting().describe());
@@ -63,7 +64,7 @@ void score_pair_file(const ScoreOptions& options, const UsedModel& model, const 
 
 std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string>& texts,
                                                const UsedModel& model) {
-  const int64_t context = model.decoder->config.max_position_embeddings;
+  const int64_t context = position_limit(model.decoder->config);
   std::vector<std::vector<int32_t>> sequences;
   for (const auto& text : texts) {
     sequences.push_back(model.tokenizer.encode(text));

@@ -1,5 +1,7 @@
 // Supervised fine-tuning, all weights or LoRA.
 //   plumb sft recipes/sft.yaml model.path=MODEL data.path=[train.jsonl]
+#include "core/io/position_limit.h"
+#include "recipes/common/job_tokenizer.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/sample_table.h"
@@ -13,9 +15,9 @@ void run_sft(const SftRecipe& recipe, const JobFlags& flags) {
   if (job.is_finished()) return;
 
   // data: rows -> tokens with the assistant's turns marked
-  const auto tokenizer = Tokenizer::load(recipe.model.path);
+  const auto tokenizer = Tokenizer::load(tokenizer_folder(recipe.model.path, recipe.model.adapter));
   auto model = load_trainable(recipe.model, recipe.lora, job.seed());
-  auto need = data_need(recipe, model.decoder.config.max_position_embeddings);
+  auto need = data_need(recipe, position_limit(model.decoder.config));
   need.is_text_to_text = model.decoder.config.is_encoder_decoder;
   const auto data = job.prepare(need, tokenizer);
 
@@ -38,7 +40,8 @@ void run_sft(const SftRecipe& recipe, const JobFlags& flags) {
   // export
   Json done = result_json(result);
   if (job.comm().is_main()) {
-    done["written"] = save_trainable(model, tokenizer, recipe.model.path, job.folder());
+    done["written"] = save_trainable(model, trained_tokenizer(tokenizer, data.accounting()),
+                                     recipe.model.path, job.folder());
   }
   job.finish(done, "Supervised fine-tuning");
 }

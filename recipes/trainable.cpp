@@ -23,13 +23,14 @@ std::string base_name(const std::string& base_path) {
   return std::filesystem::absolute(base_path).lexically_normal().string();
 }
 
-std::string save_adapter(const Trainable& trained, const std::string& base_path,
-                         const std::string& folder) {
+std::string save_adapter(const Trainable& trained, const Tokenizer& tokenizer,
+                         const std::string& base_path, const std::string& folder) {
   const std::string path = folder + "/adapter";
   PeftAdapter peft = *trained.peft;
   peft.score = trained.score;
   peft.base_model = base_name(base_path);
   save_peft(peft, trained.decoder.config, path);
+  save_tokenizer(tokenizer, path);
   const auto reopened = load_peft(path, trained.decoder.config);
   check_same(probe(trained.decoder, &trained.peft->adapter, trained.score),
              probe(trained.decoder, &reopened.adapter, reopened.score), kSameBits, path);
@@ -97,7 +98,7 @@ at::Tensor new_score_head(const ModelConfig& config, uint64_t seed) {
 
 std::string save_trainable(const Trainable& trained, const Tokenizer& tokenizer,
                            const std::string& base_path, const std::string& folder) {
-  return trained.peft ? save_adapter(trained, base_path, folder)
+  return trained.peft ? save_adapter(trained, tokenizer, base_path, folder)
                       : save_model(trained, tokenizer, folder);
 }
 

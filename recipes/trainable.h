@@ -27,7 +27,7 @@ Trainable load_trainable(const ModelOptions& model, const LoraOptions& lora, uin
 // A head as transformers makes one: normal(0, initializer_range). Draws are Philox.
 at::Tensor new_score_head(const ModelConfig& config, uint64_t seed);
 
-// FOLDER/adapter (PEFT) or FOLDER/model (Hugging Face, with the tokenizer): written, reopened, and
+// FOLDER/adapter (PEFT) or FOLDER/model (Hugging Face), with the tokenizer: written, reopened, and
 // its logits (or scores) compared with what was trained. Returns the folder written.
 std::string save_trainable(const Trainable& trained, const Tokenizer& tokenizer,
                            const std::string& base_path, const std::string& folder);

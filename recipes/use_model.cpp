@@ -6,6 +6,7 @@
 #include "core/hub/find.h"
 #include "core/io/files.h"
 #include "lora/peft_config.h"
+#include "recipes/common/job_tokenizer.h"
 
 namespace plumb {
 
@@ -16,7 +17,7 @@ UsedModel open_model(const std::string& folder, const std::string& adapter_folde
   }
   UsedModel model{folder,
                   std::make_shared<const Decoder>(load_decoder(folder)),
-                  Tokenizer::load(folder),
+                  Tokenizer::load(tokenizer_folder(folder, adapter_folder)),
                   std::nullopt,
                   load_score(folder),
                   load_reward_statistics(folder)};

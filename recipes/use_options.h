@@ -65,7 +65,10 @@ struct EvalOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("data", data, "text to measure: .txt or JSONL with a text column", required());
+    v("data", data,
+      "text to measure: .txt or JSONL with a text column; of a text-to-text model prompt and "
+      "completion columns",
+      required());
     v("max_length", max_length, "tokens of a window at most; 0: the model's context", at_least(0));
     v("micro_batch_tokens", micro_batch_tokens, "tokens a forward pass at most", at_least(1));
     v("use", use, "model");
@@ -76,12 +79,15 @@ struct LogitsOptions {
   std::string model;
   std::string ids;
   std::string text;
+  std::string target_ids;
   UseOptions use;
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("ids", ids, "token ids, separated by spaces");
     v("text", text, "text, encoded by the model's tokenizer");
+    v("target_ids", target_ids,
+      "of a text-to-text model: ids that the decoder reads after its start token");
     v("use", use, "model");
   }
 };

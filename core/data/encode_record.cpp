@@ -1,6 +1,7 @@
 #include "core/data/encode_record.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace plumb {
 namespace {
@@ -15,18 +16,22 @@ Sequence encode_text(const std::string& text, const EncodePlan& plan) {
   return sequence;
 }
 
+// The last answer and what follows it leave the turns; empty where there is none.
+std::string take_answer(std::vector<Message>& turns) {
+  const auto last = std::find_if(turns.rbegin(), turns.rend(),
+                                 [](const Message& turn) { return turn.role == Role::assistant; });
+  if (last == turns.rend()) return "";
+  std::string answer = std::move(last->content);
+  turns.erase(std::prev(last.base()), turns.end());
+  return answer;
+}
+
 // The turns before the last answer as the template has them, and the answer, each tokenised as a
 // text of its own: so these models are trained, and so their tokenizers mark a text's beginning.
 Sequence encode_pair(std::vector<Message> turns, const Record& record, const EncodePlan& plan,
                      const std::string& where) {
-  Message answer;
-  if (plan.rows.kind != SampleKind::prompt) {
-    if (turns.empty() || turns.back().role != Role::assistant) {
-      throw RowError("no answer", where, "the last turn is not the assistant's");
-    }
-    answer = std::move(turns.back());
-    turns.pop_back();
-  }
+  const bool is_prompt = plan.rows.kind == SampleKind::prompt;
+  const std::string answer = is_prompt ? "" : take_answer(turns);
   Sequence sequence;
   try {
     sequence.tokens =
@@ -36,10 +41,12 @@ Sequence encode_pair(std::vector<Message> turns, const Record& record, const Enc
   }
   std::vector<std::int32_t>& tokens = sequence.tokens;
   tokens.insert(tokens.end(), plan.prompt_end.begin(), plan.prompt_end.end());
+  if (tokens.empty())
+    throw RowError("empty prompt", where, "the encoder is given no token to read");
   const auto source = static_cast<std::int64_t>(tokens.size());
   sequence.spans = {{0, source, Role::user, false}};
-  if (answer.content.empty()) return sequence;
-  const std::vector<std::int32_t> ids = plan.tokenizer->encode_literal(answer.content);
+  if (answer.empty()) return sequence;
+  const std::vector<std::int32_t> ids = plan.tokenizer->encode_literal(answer);
   tokens.insert(tokens.end(), ids.begin(), ids.end());
   tokens.insert(tokens.end(), plan.answer_end.begin(), plan.answer_end.end());
   sequence.spans.push_back(

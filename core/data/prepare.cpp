@@ -149,6 +149,22 @@ std::vector<std::int64_t> all_samples(const Store& store) {
   return samples;
 }
 
+// What is trained on and what is held out; `held_out` null: see validation_fraction.
+PreparedData divided(const std::shared_ptr<const Store>& store,
+                     const std::shared_ptr<const Store>& held_out, const DataOptions& options,
+                     std::uint64_t seed, bool was_ready) {
+  if (held_out) {
+    return {Dataset(store, all_samples(*store)), Dataset(held_out, all_samples(*held_out)),
+            was_ready};
+  }
+  if (options.validation_fraction <= 0.0) {
+    return {Dataset(store, all_samples(*store)), std::nullopt, was_ready};
+  }
+  Split split = split_samples(*store, options.validation_fraction, seed);
+  return {Dataset(store, std::move(split.train)), Dataset(store, std::move(split.validation)),
+          was_ready};
+}
+
 }  // namespace
 
 std::string store_path(const DataOptions& options, const Tokenizer& tokenizer,
@@ -158,21 +174,26 @@ std::string store_path(const DataOptions& options, const Tokenizer& tokenizer,
 
 PreparedData open_or_prepare(const DataOptions& options, const Tokenizer& tokenizer,
                              const DataRequest& request) {
-  bool was_ready = false;
+  bool was_ready = false, validation_was_ready = true;
   const auto store = open_or_make(options.path, options, tokenizer, request, was_ready);
+  std::shared_ptr<const Store> held_out;
   if (!options.validation.empty()) {
-    bool validation_was_ready = false;
-    const auto held_out =
-        open_or_make(options.validation, options, tokenizer, request, validation_was_ready);
-    return {Dataset(store, all_samples(*store)), Dataset(held_out, all_samples(*held_out)),
-            was_ready && validation_was_ready};
+    held_out = open_or_make(options.validation, options, tokenizer, request, validation_was_ready);
   }
-  if (options.validation_fraction <= 0.0) {
-    return {Dataset(store, all_samples(*store)), std::nullopt, was_ready};
-  }
-  Split split = split_samples(*store, options.validation_fraction, request.seed);
-  return {Dataset(store, std::move(split.train)), Dataset(store, std::move(split.validation)),
-          was_ready};
+  return divided(store, held_out, options, request.seed, was_ready && validation_was_ready);
+}
+
+std::optional<PreparedData> open_if_ready(const DataOptions& options, const Tokenizer& tokenizer,
+                                          const DataRequest& request) {
+  const auto open = [&](const std::vector<std::string>& paths) -> std::shared_ptr<const Store> {
+    const Source source = make_source(paths, options, tokenizer, request);
+    if (Store::find_fault(source.store, source.key)) return nullptr;
+    return std::make_shared<const Store>(Store::open(source.store, source.key));
+  };
+  const auto store = open(options.path);
+  const auto held_out = options.validation.empty() ? nullptr : open(options.validation);
+  if (!store || (!options.validation.empty() && !held_out)) return std::nullopt;
+  return divided(store, held_out, options, request.seed, true);
 }
 
 }  // namespace plumb

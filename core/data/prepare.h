@@ -64,6 +64,10 @@ struct PreparedData {
 PreparedData open_or_prepare(const DataOptions& options, const Tokenizer& tokenizer,
                              const DataRequest& request);
 
+// The same where the stores are there and whole; nothing is made.
+std::optional<PreparedData> open_if_ready(const DataOptions& options, const Tokenizer& tokenizer,
+                                          const DataRequest& request);
+
 // Path of the store that open_or_prepare uses for `options.path`.
 std::string store_path(const DataOptions& options, const Tokenizer& tokenizer,
                        const DataRequest& request);

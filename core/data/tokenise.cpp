@@ -7,6 +7,7 @@
 #include "core/data/encode_row.h"
 #include "core/data/windows.h"
 #include "core/text/parallel.h"
+#include "core/text/suffix_ids.h"
 
 namespace plumb {
 namespace {
@@ -66,9 +67,8 @@ class Pass {
     const auto eos = tokenizer.eos_id();
     if (eos && options_.append_eos) encode_.document_end = {*eos};
     if (plan_.request->is_text_to_text) {
-      const std::vector<std::int32_t> around = tokenizer.encode("");
       encode_.is_text_to_text = true;
-      encode_.prompt_end.assign(around.begin() + std::ssize(encode_.document_start), around.end());
+      encode_.prompt_end = suffix_ids(tokenizer);
       encode_.answer_end = encode_.prompt_end;
       if (encode_.answer_end.empty() && eos) encode_.answer_end = {*eos};
     }
@@ -140,11 +140,18 @@ class Pass {
 
   void plan_rows(const Json& row, const std::string& where) {
     set_format(choose_row_format(options_, kind_, row, where));
-    if (encode_.rows.format == RowFormat::text) return;
+    if (encode_.rows.format == RowFormat::text) return refuse_texts_for_two_stacks(where);
     const ChatTemplate chosen = choose_template(row, where);
     encode_.chat = chosen.with_clock({options_.template_date});
     encode_.rows.chat = chosen.format();
     totals_.chat_format = chosen.name();
+  }
+
+  void refuse_texts_for_two_stacks(const std::string& where) const {
+    if (!encode_.is_text_to_text) return;
+    throw Error(where +
+                ": a text-to-text model learns to answer prompts, and a text is not divided so; it "
+                "needs prompt and completion columns, or messages");
   }
 
   void set_format(RowFormat format) {

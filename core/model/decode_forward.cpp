@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/io/position_limit.h"
 #include "core/model/block_norm.h"
 #include "core/model/cross_attention_block.h"
 #include "core/model/positions.h"

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/io/position_limit.h"
 #include "core/model/adapter_rows.h"
-#include "core/model/positions.h"
 #include "core/model/stack_hidden.h"
 #include "core/model/text_to_text.h"
 

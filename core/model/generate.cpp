@@ -6,8 +6,9 @@
 
 #include "core/error.h"
 #include "core/io/model_config.h"
+#include "core/io/position_limit.h"
 #include "core/model/generate_batch.h"
-#include "core/model/positions.h"
+#include "core/text/chat_template.h"
 
 namespace plumb {
 namespace {
@@ -77,6 +78,9 @@ std::set<int32_t> eos_ids_of(const std::string& folder, const ModelConfig& confi
   std::set<int32_t> ids = read_generation_config(folder).eos_token_ids;
   ids.insert(config.eos_token_ids.begin(), config.eos_token_ids.end());
   if (const std::optional<int32_t> id = tokenizer.eos_id()) {
+    ids.insert(*id);
+  }
+  if (const std::optional<int32_t> id = end_of_turn(tokenizer)) {
     ids.insert(*id);
   }
   return ids;

@@ -50,7 +50,8 @@ struct GenerateTask {
 std::vector<Completion> generate(const GenerateTask& task,
                                  const std::vector<GenerateRequest>& requests);
 
-// EOS ids of generation_config.json, config.json and the tokenizer together.
+// EOS ids of generation_config.json, config.json and the tokenizer together, and the token that its
+// chat template ends an answer with.
 std::set<int32_t> eos_ids_of(const std::string& folder, const ModelConfig& config,
                              const Tokenizer& tokenizer);
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/model/positions.h"
+#include "core/io/position_limit.h"
 #include "core/ops/philox.h"
 
 namespace plumb {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/io/position_limit.h"
 #include "core/model/adapter_rows.h"
 #include "core/model/attention_block.h"
 #include "core/model/cross_attention_block.h"

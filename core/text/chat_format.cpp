@@ -142,13 +142,4 @@ std::string jinja_of(ChatFormat format, const Tokenizer& tokenizer) {
   return (needs_bos ? bos : "") + jinja;
 }
 
-void save_tokenizer_with_template(const Tokenizer& tokenizer, ChatFormat format,
-                                  const std::string& folder) {
-  Json config = tokenizer.config().empty()
-                    ? Json::object()
-                    : parse_json(tokenizer.config(), "tokenizer_config.json");
-  config["chat_template"] = jinja_of(format, tokenizer);
-  save_tokenizer_as(tokenizer, config.dump(2), folder);
-}
-
 }  // namespace plumb

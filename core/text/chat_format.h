@@ -24,8 +24,4 @@ std::vector<std::string> chat_format_names();  // without "own"
 // BOS, where the tokenizer has them. Not for `own`.
 std::string jinja_of(ChatFormat format, const Tokenizer& tokenizer);
 
-// The tokenizer's files with that as its chat template.
-void save_tokenizer_with_template(const Tokenizer& tokenizer, ChatFormat format,
-                                  const std::string& folder);
-
 }  // namespace plumb

@@ -57,6 +57,9 @@ Json messages_json(const Conversation& conversation);
 jinja::Rendering render_messages(const ChatTemplateParts& parts, const Conversation& conversation,
                                  const Json& messages, std::size_t count, bool adds_prompt);
 
+// One past the last byte of any message's words.
+std::size_t end_of_words(const jinja::TracedText& text);
+
 // All messages, up to where the last one's words end.
 jinja::TracedText render_open(const ChatTemplateParts& parts, const Conversation& conversation);
 

@@ -30,14 +30,6 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
   return static_cast<std::size_t>(end - a.begin());
 }
 
-// One past the last byte of any message's words.
-std::size_t end_of_words(const TracedText& text) {
-  for (auto run = text.runs.rbegin(); run != text.runs.rend(); ++run) {
-    if (run->origin > 0) return run->end;
-  }
-  return 0;
-}
-
 class TurnFinder {
  public:
   TurnFinder(const ChatTemplateParts& parts, const Conversation& conversation, const Json& messages,
@@ -177,6 +169,13 @@ TrainedParts trained_blocks(const ChatTemplateParts& parts, const Conversation& 
 }
 
 }  // namespace
+
+std::size_t end_of_words(const TracedText& text) {
+  for (auto run = text.runs.rbegin(); run != text.runs.rend(); ++run) {
+    if (run->origin > 0) return run->end;
+  }
+  return 0;
+}
 
 TrainedParts find_trained(const ChatTemplateParts& parts, const Conversation& conversation,
                           const Json& messages, const jinja::Rendering& whole) {

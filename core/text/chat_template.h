@@ -70,11 +70,18 @@ class ChatTemplate {
   // blocks where the template has some, else what rendering turn by turn shows to be theirs.
   EncodedConversation encode(const Conversation& conversation,
                              GenerationPrompt prompt = GenerationPrompt::omit) const;
+  // The special token that stands right after an answer: <|im_end|>, <end_of_turn>. Generation ends
+  // there, whether or not generation_config.json says so. Nothing where text, or nothing, follows,
+  // and where the template does not render a question and its answer.
+  std::optional<std::int32_t> end_of_turn() const;
 
  private:
   explicit ChatTemplate(std::shared_ptr<const ChatTemplateParts> parts)
       : parts_(std::move(parts)) {}
   std::shared_ptr<const ChatTemplateParts> parts_;
 };
+
+// That of the tokenizer's own template; nothing where it has none, or one that does not parse.
+std::optional<std::int32_t> end_of_turn(const Tokenizer& tokenizer);
 
 }  // namespace plumb

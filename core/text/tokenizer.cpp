@@ -217,14 +217,16 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
   }
 }
 
-void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
-                       const std::string& folder) {
+Tokenizer with_chat_template(const Tokenizer& tokenizer, const std::string& jinja) {
   auto parts = std::make_shared<TokenizerParts>(*tokenizer.parts_);
-  parts->config = config;
+  Json config = parts->config.empty() ? Json::object() : parse_json(parts->config, kConfigFile);
+  config["chat_template"] = jinja;
+  parts->config = config.dump(2) + "\n";
+  parts->jinja = jinja;
   std::erase_if(parts->other_files, [](const auto& file) {
     return file.first == kTemplateFile || file.first.starts_with(kTemplateFolder);
   });
-  save_tokenizer(Tokenizer(std::move(parts)), folder);
+  return Tokenizer(std::move(parts));
 }
 
 }  // namespace plumb

@@ -80,8 +80,7 @@ class Tokenizer {
  private:
   friend class StreamDecoder;
   friend void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder);
-  friend void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
-                                const std::string& folder);
+  friend Tokenizer with_chat_template(const Tokenizer& tokenizer, const std::string& jinja);
   explicit Tokenizer(std::shared_ptr<const TokenizerParts> parts) : parts_(std::move(parts)) {}
   std::shared_ptr<const TokenizerParts> parts_;
 };
@@ -111,9 +110,8 @@ std::vector<std::vector<std::int32_t>> encode_many(const Tokenizer& tokenizer,
 
 // Writes the files that load() read, byte for byte.
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder);
-// The same with another tokenizer_config.json, and without a chat_template.jinja, which would
-// override the config's.
-void save_tokenizer_as(const Tokenizer& tokenizer, const std::string& config,
-                       const std::string& folder);
+// The same tokenizer with `jinja` as its one chat template, in tokenizer_config.json: files of
+// templates, which count before it, are dropped.
+Tokenizer with_chat_template(const Tokenizer& tokenizer, const std::string& jinja);
 
 }  // namespace plumb

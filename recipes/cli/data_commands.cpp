@@ -7,8 +7,11 @@
 #include "core/data/inspect.h"
 #include "core/error.h"
 #include "core/io/model_config.h"
+#include "core/io/position_limit.h"
 #include "recipes/cli/job_line.h"
 #include "recipes/cli/references.h"
+#include "recipes/common/job_tokenizer.h"
+#include "recipes/common/one_stack.h"
 #include "recipes/common/prepare_data.h"
 
 namespace plumb {
@@ -35,7 +38,7 @@ struct DataCall {
   PreparedData data;
 };
 
-std::string tokenizer_folder(const PretrainRecipe& recipe) {
+std::string tokenizer_of(const PretrainRecipe& recipe) {
   const auto folder =
       recipe.tokenizer.path.empty()
           ? recipe.model.path
@@ -50,13 +53,13 @@ std::string tokenizer_folder(const PretrainRecipe& recipe) {
 }
 
 template <class Recipe>
-std::string tokenizer_folder(const Recipe& recipe) {
+std::string tokenizer_of(const Recipe& recipe) {
   if (recipe.model.path.empty()) throw Error("model.path: is needed", Exit::usage);
-  return recipe.model.path;
+  return tokenizer_folder(recipe.model.path, recipe.model.adapter);
 }
 
 int64_t context_of(const std::string& folder) {
-  return read_model_config(folder).max_position_embeddings;
+  return position_limit(read_model_config(folder));
 }
 
 int64_t context_of(const PretrainRecipe& recipe) {
@@ -69,6 +72,15 @@ int64_t context_of(const Recipe& recipe) {
   return context_of(recipe.model.path);
 }
 
+// How the model of a recipe reads its samples.
+template <class Recipe>
+void check_stacks(const Recipe& recipe, DataNeed& need) {
+  if (recipe.model.path.empty()) return;
+  if (need.kind == SampleKind::text) require_one_stack(recipe.model.path, "pretrain");
+  if (need.kind == SampleKind::preference) require_one_stack(recipe.model.path, "reward");
+  need.is_text_to_text = read_model_config(recipe.model.path).is_encoder_decoder;
+}
+
 template <class Recipe>
 DataCall prepare_for(const Arguments& words, InspectFlags flags) {
   Recipe recipe;
@@ -79,10 +91,11 @@ DataCall prepare_for(const Arguments& words, InspectFlags flags) {
   check_required(FieldList::of(recipe), said.path.empty() ? "command line" : said.path);
   // Tokens are all that is made here: no weights.
   recipe.model.path = resolve_reference(recipe.model.path, hub::Need::tokenizer, Telling::progress);
-  auto tokenizer = Tokenizer::load(tokenizer_folder(recipe));
+  recipe.model.adapter =
+      resolve_reference(recipe.model.adapter, hub::Need::adapter, Telling::progress);
+  auto tokenizer = Tokenizer::load(tokenizer_of(recipe));
   DataNeed need = data_need(recipe, context_of(recipe));
-  need.is_text_to_text =
-      !recipe.model.path.empty() && read_model_config(recipe.model.path).is_encoder_decoder;
+  check_stacks(recipe, need);
   auto data = prepare_data(need, tokenizer, Telling::progress);
   return {flags, std::move(tokenizer), std::move(data)};
 }

@@ -10,6 +10,7 @@
 #include "core/io/linear_sites.h"
 #include "core/io/model_config.h"
 #include "core/io/model_files.h"
+#include "core/io/position_limit.h"
 #include "core/text/tokenizer.h"
 #include "core/train/human.h"
 #include "recipes/cli/flags.h"
@@ -90,7 +91,7 @@ Json about_model(const std::string& folder, const InfoOptions& options) {
                 {"key_value_heads", config.num_key_value_heads},
                 {"head_dim", config.head_dim},
                 {"vocabulary", config.vocab_size},
-                {"context", config.max_position_embeddings},
+                {"context", position_limit(config)},
                 {"tied_head", config.tie_word_embeddings},
                 {"lora_targets", lora_targets(config)}};
   add_tensors(about, ShardedModelFiles::open(folder).files(), options);

@@ -317,8 +317,8 @@ TEST(Prepare, ATemplateFileWithToolsAndVariables) {
 
 TEST(Prepare, TheTokenizersOwnTemplateIsUsed) {
   TempFolder folder;
-  save_tokenizer_with_template(byte_tokenizer(), ChatFormat::alpaca, folder.at("tokenizer"));
-  const Tokenizer tokenizer = Tokenizer::load(folder.at("tokenizer"));
+  const std::string alpaca = jinja_of(ChatFormat::alpaca, byte_tokenizer());
+  const Tokenizer tokenizer = with_chat_template(byte_tokenizer(), alpaca);
   DataOptions options = options_for(folder, {folder.put("a.jsonl", pair_row("p", "c"))});
   options.chat_template = "auto";
   const PreparedData data = open_or_prepare(options, tokenizer, request_for(kConversation));

@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/io/position_limit.h"
 #include "core/model/generate.h"
-#include "core/model/positions.h"
 #include "core/ops/token_loss.h"
 #include "tests/core/model/decoder_cases.h"
 #include "tests/support/gradients.h"

@@ -190,9 +190,7 @@ Json conversations_for_oracle() {
 
 // Writes a tokenizer with a template of its own.
 void save_with(const Tokenizer& tokenizer, const std::string& jinja, const std::string& folder) {
-  Json config = parse_json(tokenizer.config(), "test");
-  config["chat_template"] = jinja;
-  save_tokenizer_as(tokenizer, config.dump(2), folder);
+  save_tokenizer(with_chat_template(tokenizer, jinja), folder);
 }
 
 TEST(ChatTemplate, BuiltInsGiveTheSameIdsInTransformers) {
@@ -208,7 +206,7 @@ TEST(ChatTemplate, BuiltInsGiveTheSameIdsInTransformers) {
                                     : tokenizer_with(kPlainTokens);
     for (const std::string& name : chat_format_names()) {
       const std::string path = folder + "/" + name + (has_marks ? "1" : "0");
-      save_tokenizer_with_template(tokenizer, format_of(name), path);
+      save_tokenizer(with_chat_template(tokenizer, jinja_of(format_of(name), tokenizer)), path);
       command += " " + path;
     }
   }
@@ -287,7 +285,8 @@ TEST(ChatTemplate, NamedTemplates) {
       Json::array({{{"name", "default"}, {"template", "D{{ messages[0].content }}"}},
                    {{"name", "tool_use"}, {"template", "T{{ tools|length }}"}},
                    {{"name", "rag"}, {"template", "R"}}});
-  save_tokenizer_as(plain, config.dump(), folder);
+  save_tokenizer(plain, folder);
+  files::publish(folder + "/tokenizer_config.json", config.dump());
   Conversation conversation = talk({said(Role::user, "x")});
   const auto rendered = [&](const std::string& word) {
     return ChatTemplate::choose(word, Tokenizer::load(folder), "data.template")

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/ops/gemm.h"
+
 namespace plumb {
 namespace {
 
@@ -18,26 +20,21 @@ bool any_a_requires_grad(const std::vector<LowRankUpdate>& updates) {
                      [](const LowRankUpdate& update) { return update.a.requires_grad(); });
 }
 
-// The gradients of a linear's updates, after its base product's part of grad_x is there. Returned
-// is what low_rank_grad_a needs; grads[2 u + 1] becomes B's gradient.
-std::vector<at::Tensor> updates_backward(const std::vector<LowRankUpdate>& updates,
-                                         const std::vector<at::Tensor>& saved,
-                                         const at::Tensor& grad_y, const at::Tensor& grad_x,
-                                         at::Tensor* grads) {
-  std::vector<at::Tensor> grad_narrow;
-  for (std::size_t u = 0; u < updates.size(); ++u) {
-    LowRankBackward step = low_rank_backward(updates[u], saved[u], grad_y, grad_x);
-    grads[2 * u + 1] = std::move(step.grad_b);
-    grad_narrow.push_back(std::move(step.grad_narrow));
+// Of updates whose (a, b) have their gradients at `grads`, B's gradients and what A's need, which
+// is returned.
+std::vector<at::Tensor> keep_update_grads(LowRankBackward& step, at::Tensor* grads) {
+  for (std::size_t u = 0; u < step.grad_b.size(); ++u) {
+    grads[2 * u + 1] = std::move(step.grad_b[u]);
   }
-  return grad_narrow;
+  return std::move(step.grad_narrow);
 }
 
 // grads[2 u] becomes A's gradient.   x: the input of the linear
 void updates_grad_a(const std::vector<LowRankUpdate>& updates, const at::Tensor& x,
                     const std::vector<at::Tensor>& grad_narrow, at::Tensor* grads) {
+  std::vector<at::Tensor> grad_a = low_rank_grad_a(updates, x, grad_narrow);
   for (std::size_t u = 0; u < updates.size(); ++u) {
-    grads[2 * u] = low_rank_grad_a(updates[u], x, grad_narrow[u]);
+    grads[2 * u] = std::move(grad_a[u]);
   }
 }
 
@@ -137,16 +134,16 @@ at::Tensor BlockBackward::into_second() {
     grads[kPostNormBias] = wants(kPostNormBias) ? grad_y_.sum(0) : at::Tensor();
     ends.before_post_norm.reset();
   }
-  const at::Tensor grad_middle = at::mm(grad_second_, in[kSecond]);
-  second_narrow_ = updates_backward(ends.updates.second, ends.second_narrow, grad_second_,
-                                    grad_middle, second_update_grads());
-  return grad_middle;
+  LowRankBackward step = low_rank_backward(in[kSecond], ends.updates.second, ends.second_narrow,
+                                           grad_second_, InputGradient::formed);
+  second_narrow_ = keep_update_grads(step, second_update_grads());
+  return step.grad_x;
 }
 
 void BlockBackward::finish_second(const at::Tensor& middle) {
   updates_grad_a(ends.updates.second, middle, second_narrow_, second_update_grads());
   if (wants(kSecond)) {
-    grads[kSecond] = at::mm(grad_second_.t(), middle);
+    grads[kSecond] = product_of(grad_second_.t(), middle);
   }
   if (wants(kSecondBias)) {
     grads[kSecondBias] = grad_second_.sum(0);
@@ -156,18 +153,19 @@ void BlockBackward::finish_second(const at::Tensor& middle) {
 
 void BlockBackward::through_first(const at::Tensor& grad_wide) {
   const bool into_norm = wants(kX) || wants(kNorm) || wants(kNormBias);
-  const at::Tensor grad_normed = into_norm ? at::mm(grad_wide, in[kFirst]) : at::Tensor();
-  const auto narrow = updates_backward(ends.updates.first, ends.first_narrow, grad_wide,
-                                       grad_normed, first_update_grads());
+  LowRankBackward step =
+      low_rank_backward(in[kFirst], ends.updates.first, ends.first_narrow, grad_wide,
+                        into_norm ? InputGradient::formed : InputGradient::left_out);
+  const auto narrow = keep_update_grads(step, first_update_grads());
   if (wants(kFirst) || any_a_requires_grad(ends.updates.first)) {
     const at::Tensor normed = norm_apply(in[kX], {in[kNorm], in[kNormBias]}, ends.norm);
     updates_grad_a(ends.updates.first, normed, narrow, first_update_grads());
-    grads[kFirst] = wants(kFirst) ? at::mm(grad_wide.t(), normed) : at::Tensor();
+    grads[kFirst] = wants(kFirst) ? product_of(grad_wide.t(), normed) : at::Tensor();
   }
   if (wants(kFirstBias)) {
     grads[kFirstBias] = grad_wide.sum(0);
   }
-  first_norm_grads(grad_normed);
+  first_norm_grads(step.grad_x);
 }
 
 void BlockBackward::first_norm_grads(const at::Tensor& grad_normed) {

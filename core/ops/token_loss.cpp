@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/ops/check.h"
+#include "core/ops/gemm.h"
 #include "core/ops/head_rows.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
@@ -135,8 +136,8 @@ void for_chunks(const Head& head, const Body& body) {
   const at::Tensor buffer = at::empty({chunk, head.vocab()}, head.hidden.options());
   for (int64_t begin = 0; begin < head.rows(); begin += chunk) {
     const int64_t count = std::min(chunk, head.rows() - begin);
-    at::Tensor logits = buffer.narrow(0, 0, count);
-    at::mm_out(logits, head.hidden.narrow(0, begin, count), head.lm.weight.t());
+    const at::Tensor logits = buffer.narrow(0, 0, count);
+    gemm({{logits, {{head.hidden.narrow(0, begin, count), head.lm.weight.t()}}}});
     if (head.lm.softcap > 0) {
       cap_logits(logits, head.lm.softcap);
     }
@@ -168,11 +169,12 @@ LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
     }
     logits_to_gradient(logits, head, begin, chunk, part);
     if (result.grad_hidden.defined()) {
-      at::Tensor rows = result.grad_hidden.narrow(0, begin, count);
-      at::mm_out(rows, logits, head.lm.weight);
+      gemm({{result.grad_hidden.narrow(0, begin, count), {{logits, head.lm.weight}}}});
     }
     if (result.grad_weight.defined()) {
-      result.grad_weight.addmm_(logits.t(), head.hidden.narrow(0, begin, count));
+      gemm({{result.grad_weight,
+             {{logits.t(), head.hidden.narrow(0, begin, count)}},
+             /*addend=*/result.grad_weight}});
     }
   });
   return result;

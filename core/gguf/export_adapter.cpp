@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/gguf/export.h"
 #include "core/gguf/model_metadata.h"
+#include "core/gguf/t5.h"
 #include "core/gguf/tensor_rows.h"
 #include "core/gguf/tensor_write.h"
 #include "core/io/config_values.h"
@@ -76,13 +77,34 @@ bool is_zero(const PlannedTensor& tensor) {
   return std::all_of(values.begin(), values.end(), [](float value) { return value == 0; });
 }
 
-std::vector<PlannedTensor> plan_adapter(const ModelConfig& config,
-                                        const GgufArchitecture& architecture,
-                                        const SafetensorsFile& file, GgmlType type) {
+// The base as llama.cpp names it.
+struct Base {
+  ModelConfig config;
+  std::string architecture;
+  std::vector<GgufLinear> linears;
+};
+
+Base base_of(const std::string& folder) {
+  Base base{.config = read_model_config(folder), .architecture = {}, .linears = {}};
+  if (base.config.is_encoder_decoder) {
+    const Json json = read_json(folder + "/config.json");
+    t5_metadata(ConfigValues(json, folder + "/config.json"), "", GgmlType::f32);  // or refuses
+    base.architecture = "t5";
+    base.linears = t5_linears(base.config);
+    return base;
+  }
+  const GgufArchitecture& architecture = gguf_architecture(base.config);
+  base.architecture = architecture.name;
+  base.linears = gguf_linears(base.config, architecture);
+  return base;
+}
+
+std::vector<PlannedTensor> plan_adapter(const Base& base, const SafetensorsFile& file,
+                                        GgmlType type) {
   auto pairs = pairs_of(file);
   std::vector<PlannedTensor> plan;
   bool changes_something = false;
-  for (const GgufLinear& linear : gguf_linears(config, architecture)) {
+  for (const GgufLinear& linear : base.linears) {
     const auto found = pairs.find(linear.module);
     if (found == pairs.end()) continue;
     check_pair(file, linear, found->second);
@@ -101,7 +123,7 @@ std::vector<PlannedTensor> plan_adapter(const ModelConfig& config,
   }
   if (!pairs.empty()) {
     throw Error(file.path() + ": module '" + pairs.begin()->first + "' is none of this base (" +
-                config.model_type + ", " + std::to_string(config.num_hidden_layers) +
+                base.config.model_type + ", " + std::to_string(base.config.num_hidden_layers) +
                 " layers): the adapter was made for another one");
   }
   if (!changes_something) {
@@ -119,12 +141,11 @@ void export_gguf_adapter(const std::string& adapter_folder, const std::string& b
                     std::string(ggml_type_name(options.type)),
                 Exit::usage);
   }
-  const ModelConfig config = read_model_config(base_folder);
-  const GgufArchitecture& architecture = gguf_architecture(config);
+  const Base base = base_of(base_folder);
   const auto file = SafetensorsFile::open(adapter_folder + "/adapter_model.safetensors");
-  const auto plan = plan_adapter(config, architecture, file, options.type);
+  const auto plan = plan_adapter(base, file, options.type);
   const GgufMetadata metadata = {
-      {"general.architecture", std::string(architecture.name)},
+      {"general.architecture", base.architecture},
       {"general.type", std::string("adapter")},
       {"general.name", options.name},
       {"general.file_type", file_type_number(options.type)},

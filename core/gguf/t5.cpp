@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <set>
+#include <span>
 
 #include "core/error.h"
 #include "core/gguf/model_metadata.h"
@@ -33,6 +34,16 @@ std::string feed_forward(const ConfigValues& config) {
     config.fail("feed_forward_proj", "must be relu or gated-gelu, which llama.cpp has");
   }
   return kind;
+}
+
+std::string linear_name(const LinearSite& site, Stack stack) {
+  const std::span<const NamePair> pairs =
+      stack == Stack::cross ? std::span<const NamePair>(kCrossAttention) : kSelfAttention;
+  for (const NamePair& pair : pairs) {
+    if (site.module == pair.file) return pair.gguf;
+  }
+  if (site.linear == Linear::gate) return "ffn_gate";
+  return site.linear == Linear::up ? "ffn_up" : "ffn_down";
 }
 
 class T5Planner {
@@ -158,6 +169,24 @@ GgufMetadata t5_metadata(const ConfigValues& config, const std::string& name, Gg
           {"t5.attention.relative_buckets_count",
            count(config.integer("relative_attention_num_buckets", 32))},
           {"t5.decoder_start_token_id", count(config.integer("decoder_start_token_id", 0))}};
+}
+
+std::vector<GgufLinear> t5_linears(const ModelConfig& config) {
+  std::vector<GgufLinear> linears;
+  for (const LayerStack& stack : layer_stacks(config)) {
+    const std::string side = stack.stack == Stack::encoder ? "enc" : "dec";
+    for (std::int64_t layer = stack.first; layer < stack.first + stack.count; ++layer) {
+      const std::string to = side + ".blk." + std::to_string(layer - stack.first) + ".";
+      for (const LinearSite& site : stack.sites) {
+        linears.push_back({stack.prefix(layer) + site.module,
+                           to + linear_name(site, stack.stack),
+                           {},
+                           site.outputs,
+                           site.inputs});
+      }
+    }
+  }
+  return linears;
 }
 
 std::vector<PlannedTensor> plan_t5(const ConfigValues& config, const ShardedModelFiles& files,

@@ -1,5 +1,5 @@
-// T5 and Flan-T5 for llama.cpp. Two stacks, so no row of architecture.h; read from config.json
-// itself.
+// T5 and Flan-T5 for llama.cpp. Two stacks, so no row of architecture.h; models are read from
+// config.json itself.
 #pragma once
 #include <string>
 #include <vector>
@@ -16,5 +16,8 @@ GgufMetadata t5_metadata(const ConfigValues& config, const std::string& name, Gg
 // files: where it is tied), llama.cpp does not: such a head is a tensor of its own, the product.
 std::vector<PlannedTensor> plan_t5(const ConfigValues& config, const ShardedModelFiles& files,
                                    GgmlType type);
+
+// As gguf_linears: of both stacks and of what stands between them.
+std::vector<GgufLinear> t5_linears(const ModelConfig& config);
 
 }  // namespace plumb

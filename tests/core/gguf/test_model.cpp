@@ -122,6 +122,24 @@ TEST_P(GgufT5, IsWhatLlamaCppsConverterWrites) {
   }
 }
 
+// An adapter's pairs go by the names of the tensors that they are added to.
+TEST_P(GgufT5, EveryLinearHasItsTensorInLlamaCppsFile) {
+  const std::string model = kFixtures + GetParam();
+  const ModelConfig config = read_model_config(model);
+  const auto theirs = GgufFile::open(model + "/expected.gguf");
+  std::set<std::string> names;
+  for (const GgufLinear& linear : t5_linears(config)) {
+    const GgufTensor* tensor = theirs.find(linear.name + ".weight");
+    ASSERT_NE(tensor, nullptr) << linear.name;
+    EXPECT_EQ(tensor->shape, (std::vector<std::int64_t>{linear.outputs, linear.inputs}))
+        << linear.name;
+    names.insert(linear.name);
+  }
+  // Two layers of the encoder, one of the decoder with its cross-attention.
+  const std::size_t mlp = config.is_gated ? 3 : 2;
+  EXPECT_EQ(names.size(), 2 * (4 + mlp) + 4 + 4 + mlp);
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, GgufT5, testing::Values("t5", "t5_v1_1"),
                          [](const auto& info) { return std::string(info.param); });
 

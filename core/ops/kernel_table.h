@@ -11,11 +11,16 @@
 #include "core/ops/embedding_kernel.h"
 #include "core/ops/gae_kernel.h"
 #include "core/ops/grad_norm_kernel.h"
+#include "core/ops/head_norm_kernel.h"
+#include "core/ops/kl_rewards_kernel.h"
 #include "core/ops/layer_norm_kernel.h"
 #include "core/ops/paged_attention_kernel.h"
+#include "core/ops/pair_loss_kernel.h"
 #include "core/ops/rms_norm_kernel.h"
 #include "core/ops/rope_kernel.h"
 #include "core/ops/token_loss_kernel.h"
+#include "core/ops/value_loss_kernel.h"
+#include "core/ops/whiten_kernel.h"
 
 namespace plumb {
 
@@ -41,6 +46,13 @@ struct KernelTable {
   decltype(&launch_grad_norm) grad_norm = nullptr;
   decltype(&launch_adamw) adamw = nullptr;
   decltype(&launch_adamw8) adamw8 = nullptr;
+  decltype(&launch_moments) moments = nullptr;
+  decltype(&launch_whiten) whiten = nullptr;
+  decltype(&launch_kl_rewards) kl_rewards = nullptr;
+  decltype(&launch_value_loss) value_loss = nullptr;
+  decltype(&launch_pair_loss) pair_loss = nullptr;
+  decltype(&launch_head_norm_forward) head_norm_forward = nullptr;
+  decltype(&launch_head_norm_backward) head_norm_backward = nullptr;
 };
 
 inline constexpr const char* kKernelTableSymbol = "plumb_kernel_table";

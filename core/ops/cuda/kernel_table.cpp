@@ -23,6 +23,13 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
       .grad_norm = launch_grad_norm,
       .adamw = launch_adamw,
       .adamw8 = launch_adamw8,
+      .moments = launch_moments,
+      .whiten = launch_whiten,
+      .kl_rewards = launch_kl_rewards,
+      .value_loss = launch_value_loss,
+      .pair_loss = launch_pair_loss,
+      .head_norm_forward = launch_head_norm_forward,
+      .head_norm_backward = launch_head_norm_backward,
   };
   return &table;
 }

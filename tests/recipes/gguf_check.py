@@ -109,9 +109,11 @@ def stories(work):
 def random_adapter(model, folder):
     """Saves a LoRA with random B on every linear of a model -> the model with it, as PEFT has it."""
     torch.manual_seed(3)
-    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="eager")
+    two_stacks = AutoConfig.from_pretrained(model).is_encoder_decoder
+    kind = AutoModelForSeq2SeqLM if two_stacks else AutoModelForCausalLM
+    base = kind.from_pretrained(model, dtype=torch.float32, attn_implementation="eager")
     adapted = peft.get_peft_model(base, peft.LoraConfig(r=4, lora_alpha=8, target_modules="all-linear",
-                                                        task_type="CAUSAL_LM"))
+                                                        task_type="SEQ_2_SEQ_LM" if two_stacks else "CAUSAL_LM"))
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
@@ -249,15 +251,22 @@ def text_to_text(work):
         json.dump({"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"},
                   open(f"{folder}/tokenizer_config.json", "w"))
         plumb("export", folder, "--format", "gguf", "--out", path)
+        adapter, lora = f"{work}/adapter-{name}", f"{work}/adapter-{name}.gguf"
+        adapted = random_adapter(folder, adapter)
+        plumb("export", adapter, "--base", folder, "--format", "gguf", "--out", lora)
         if not LLAMA:
             continue
         tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
         answers = llama(path, tokenize=texts)
         check(f"{name}: llama.cpp's ids", answers.get("ids", answers), [tokenizer.encode(text).ids for text in texts])
         source, target = [5, 9, 33, 12, 7, 38, 4, 20, 1], [0, 11, 17, 30, 8]
-        model = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32)
-        want = model(torch.tensor([source]), decoder_input_ids=torch.tensor([target])).logits[0]
-        check_logits(f"{name}: llama.cpp's logits", llama(path, encode=source, logits=target), want, 2e-3)
+        logits = lambda: adapted(torch.tensor([source]), decoder_input_ids=torch.tensor([target])).logits[0]
+        with adapted.disable_adapter():
+            base = logits()
+        check_logits(f"{name}: llama.cpp's logits", llama(path, encode=source, logits=target), base, 2e-3)
+        felt = logits()
+        check(f"{name}: the adapter is felt", bool((felt - base).abs().max() > 0.02 * base.abs().max()), True)
+        check_logits(f"{name}: with a LoRA on every linear", llama(path, encode=source, logits=target, lora=lora), felt, 2e-3)
 
 
 with tempfile.TemporaryDirectory() as work, torch.no_grad():

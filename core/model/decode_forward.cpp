@@ -31,9 +31,11 @@ void DecodeStep::clear() {
   lengths.clear();
 }
 
-DecodeForward::DecodeForward(const Decoder& decoder, const Adapter* adapter, int64_t max_rows,
-                             int64_t num_slots)
-    : decoder_(decoder), adapter_(adapter) {
+DecodeForward::DecodeForward(const Decoder& decoder, DecodeWeights& weights, const Adapter* adapter,
+                             int64_t max_rows, int64_t num_slots)
+    : decoder_(decoder),
+      linears_(weights, adapter),
+      head_(weights.get(decoder.weights.lm_head, {})) {
   const std::vector<LinearSite> sites = linear_sites(decoder.config);
   for (int64_t i = 0; i < decoder.config.num_hidden_layers; ++i) {
     add_layer(i, sites);
@@ -46,7 +48,7 @@ DecodeForward::DecodeForward(const Decoder& decoder, const Adapter* adapter, int
     sources_.emplace(decoder, adapter, num_slots);
   }
   final_norm_ = norm_of(decoder.weights.final_norm);
-  adapter_.reserve(max_rows);
+  linears_.reserve(max_rows);
   allocate(max_rows);
 }
 
@@ -80,7 +82,7 @@ DecodeNorm DecodeForward::norm_of(const NormWeights& weights) {
 void DecodeForward::add_layer(int64_t index, const std::vector<LinearSite>& sites) {
   const LayerWeights& w = decoder_.weights.layers[index];
   const auto product = [&](Product which) {
-    return adapter_.product(w.product(which), index, sites, which);
+    return linears_.product(w.product(which), index, sites, which);
   };
   layers_.push_back({.attention_norm = norm_of(w.attention_norm),
                      .q_norm = norm_of(w.q_norm),
@@ -101,8 +103,8 @@ void DecodeForward::add_cross_attention(int64_t index, const LayerStack& stack) 
   const std::vector<LinearSite> sites = cross_query_sites(decoder_.config);
   Layer& l = layers_[index];
   l.cross_norm = norm_of(weights.attention_norm);
-  l.cross_q = adapter_.product(cross.query, layer, sites, Product::qkv);
-  l.cross_o = adapter_.product(cross.o, layer, sites, Product::o);
+  l.cross_q = linears_.product(cross.query, layer, sites, Product::qkv);
+  l.cross_o = linears_.product(cross.o, layer, sites, Product::o);
 }
 
 void DecodeForward::read_source(std::span<const int32_t> tokens, int64_t slot) {
@@ -174,10 +176,10 @@ void DecodeForward::norm(const DecodeNorm& norm) {
 void DecodeForward::add_to_residual(const DecodeProduct& product, const float* input,
                                     const DecodeNorm& after) {
   if (after.weight == nullptr) {
-    adapter_.apply(product, input, num_rows_, data(x_), data(x_));
+    linears_.apply(product, input, num_rows_, data(x_), data(x_));
     return;
   }
-  adapter_.apply(product, input, num_rows_, data(added_), nullptr);
+  linears_.apply(product, input, num_rows_, data(added_), nullptr);
   decode_norm(data(added_), num_rows_, after, data(added_));
   decode_add(data(x_), data(added_), num_rows_ * x_.size(1));
 }
@@ -189,7 +191,7 @@ void DecodeForward::attention(int64_t layer, const DecodeStep& step, const Decod
   const int64_t heads = decoder_.config.num_attention_heads, stride = qkv_.size(1);
   float* qkv = data(qkv_);
   norm(l.attention_norm);
-  adapter_.apply(l.qkv, data(normed_), num_rows_, qkv, nullptr);
+  linears_.apply(l.qkv, data(normed_), num_rows_, qkv, nullptr);
   if (l.q_norm.weight != nullptr) {
     decode_head_norm(qkv, stride, heads, num_rows_, l.q_norm);
     decode_head_norm(qkv + heads * dim, stride, kv_heads, num_rows_, l.k_norm);
@@ -228,7 +230,7 @@ void DecodeForward::cross_attention(int64_t layer, const DecodeStep& step) {
   const ModelConfig& config = decoder_.config;
   const Layer& l = layers_[layer];
   norm(l.cross_norm);
-  adapter_.apply(l.cross_q, data(normed_), num_rows_, data(qkv_), nullptr);
+  linears_.apply(l.cross_q, data(normed_), num_rows_, data(qkv_), nullptr);
   const DecodeQueries queries{.q = data(qkv_),
                               .stride = l.cross_q.out_features,
                               .num_heads = config.num_attention_heads,
@@ -247,7 +249,7 @@ void DecodeForward::mlp(int64_t layer) {
   if (config.block_order == BlockOrder::sequential) {
     norm(l.mlp_norm);
   }
-  adapter_.apply(l.gate_up, data(normed_), num_rows_, data(gate_up_), nullptr);
+  linears_.apply(l.gate_up, data(normed_), num_rows_, data(gate_up_), nullptr);
   decode_activate(data(gate_up_), num_rows_, act_.size(1), {config.activation, config.is_gated},
                   data(act_));
   add_to_residual(l.down, data(act_), l.after_mlp_norm);
@@ -287,10 +289,7 @@ std::span<const float> DecodeForward::logits() {
     decode_scale(data(normed_), static_cast<float>(config.hidden_scale),
                  num_rows_ * config.hidden_size);
   }
-  decode_linear(
-      data(normed_), num_rows_,
-      {decoder_.weights.lm_head.const_data_ptr<float>(), nullptr, vocab, config.hidden_size}, {},
-      {.y = data(logits_), .y_stride = vocab});
+  decode_linear(data(normed_), num_rows_, head_, {}, {.y = data(logits_), .y_stride = vocab});
   if (config.logits_softcap > 0) {
     decode_softcap(data(logits_), num_rows_, vocab, static_cast<float>(config.logits_softcap));
   }

@@ -33,11 +33,12 @@ struct DecodeStep {
 
 class DecodeForward {
  public:
-  // Keeps references: decoder and adapter (null: none) must outlive it and not change.
+  // Keeps references: decoder, its weights as they are to be read, and adapter (null: none) must
+  // outlive it and not change.
   // `num_slots`: of the cache that will be passed; asked for by text-to-text models alone, whose
   // sources' keys and values are kept here.
-  DecodeForward(const Decoder& decoder, const Adapter* adapter, int64_t max_rows,
-                int64_t num_slots = 0);
+  DecodeForward(const Decoder& decoder, DecodeWeights& weights, const Adapter* adapter,
+                int64_t max_rows, int64_t num_slots = 0);
 
   // A text-to-text model's encoder reads the source of the sequence in `slot`, which comes before
   // its first step. The source alone decides the bits.
@@ -79,7 +80,8 @@ class DecodeForward {
 
   const Decoder& decoder_;
   int64_t num_rows_ = 0;  // of the last run
-  AdapterTensors adapter_;
+  DecodeLinears linears_;
+  DecodeWeight head_;
   std::vector<at::Tensor> norms_;  // factors of their own (norm_factors)
   std::vector<Layer> layers_;
   DecodeNorm final_norm_;

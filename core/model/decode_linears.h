@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/model/decode_weights.h"
 #include "core/model/decoder.h"
 #include "core/ops/decode_linear.h"
 
@@ -14,18 +15,23 @@ namespace plumb {
 struct DecodeProduct {
   struct Part {
     DecodeWeight weight;
-    DecodeLowRank low_rank;
-    int64_t column = 0;  // of the joint output
+    const float* b = nullptr;  // (O, R) of the adapter, times its scale; null: no adapter
+    int64_t rank = 0;          // R
+    int64_t rank_column = 0;   // where its x A^T begins in the joint one
+    int64_t column = 0;        // of the joint output
   };
   std::vector<Part> parts;
-  int64_t in_features = 0;
+  DecodeWeight a;  // (all parts' R, I); no values without an adapter
   int64_t out_features = 0;
 };
 
-// An adapter's A and B with ranks padded as the kernels like them, and room for their products.
-class AdapterTensors {
+// Makes products and applies them; keeps an adapter's A and B with ranks padded as the kernels like
+// them, and room for their products.
+class DecodeLinears {
  public:
-  explicit AdapterTensors(const Adapter* adapter) : adapter_(adapter) {}
+  // Keeps both; `adapter` may be null.
+  DecodeLinears(DecodeWeights& weights, const Adapter* adapter)
+      : weights_(weights), adapter_(adapter) {}
 
   DecodeProduct product(const ProductWeights& weights, int64_t layer,
                         const std::vector<LinearSite>& sites, Product which);
@@ -38,12 +44,13 @@ class AdapterTensors {
              const float* residual) const;
 
  private:
-  DecodeLowRank low_rank(int64_t layer, const LinearSite& site);
+  const at::Tensor& keep(const at::Tensor& tensor);
 
+  DecodeWeights& weights_;
   const Adapter* adapter_;
-  int64_t highest_rank_ = 0;
-  std::vector<at::Tensor> padded_;  // A, B, A, B, ...
-  at::Tensor scratch_;
+  int64_t highest_rank_ = 0;      // of a product's parts together
+  std::vector<at::Tensor> kept_;  // A and B
+  at::Tensor scratch_;            // (max_rows, highest_rank)
 };
 
 }  // namespace plumb

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/io/fields.h"
+#include "core/model/decode_weights.h"
 #include "core/model/decoder.h"
 #include "core/model/sampling_options.h"
 #include "core/text/tokenizer.h"
@@ -32,6 +33,7 @@ struct Completion {
 struct GenerateTask {
   const Decoder* decoder = nullptr;
   const Adapter* adapter = nullptr;      // null: the base alone
+  DecodeWeights* weights = nullptr;      // the decoder's, to be read in another format; null: f32
   const Tokenizer* tokenizer = nullptr;  // needed for stop strings only
   std::set<int32_t> eos_ids;  // a set: generation_config, config and tokenizer may each name some
   SamplingOptions sampling;

@@ -1,12 +1,11 @@
 #include "core/model/generate_batch.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "core/error.h"
 #include "core/io/position_limit.h"
 #include "core/ops/philox.h"
+#include "core/ops/spin_pool.h"
 
 namespace plumb {
 namespace {
@@ -14,8 +13,7 @@ namespace {
 constexpr int64_t kPromptRows = 256;  // prompt tokens that go through the layers together
 // A request waits for another's prompt to be in the cache if that saves this many tokens.
 constexpr int64_t kWorthWaiting = 16;
-// Probabilities a thread gets at least when tokens are drawn.
-constexpr int64_t kDrawGrain = 16384;
+constexpr int64_t kDrawWork = 16;  // multiply-adds that a probability costs
 
 int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   const std::size_t length = std::min(a.size(), b.size());
@@ -46,7 +44,8 @@ GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<Generat
       stop_(task.sampling.stop, task.tokenizer),
       eos_ids_(task.eos_ids.begin(), task.eos_ids.end()),
       decoder_start_{task.decoder->config.decoder_start_token_id},
-      forward_(*task.decoder, task.adapter, std::max(kPromptRows, slots_for(task, requests.size())),
+      forward_(*task.decoder, task.weights == nullptr ? own_weights_ : *task.weights, task.adapter,
+               std::max(kPromptRows, slots_for(task, requests.size())),
                slots_for(task, requests.size())),
       cache_(cache_shape(task, slots_for(task, requests.size()))),
       cached_(slots_for(task, requests.size())) {
@@ -233,12 +232,8 @@ void GenerateBatch::step() {
   const std::span<const float> logits = forward_.logits();
   const int64_t vocab = task_.decoder->config.vocab_size;
   drawn_.resize(active_.size());
-  at::parallel_for(0, std::ssize(active_), std::max<int64_t>(1, kDrawGrain / vocab),
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t i = begin; i < end; ++i) {
-                       drawn_[i] = draw(active_[i], logits.subspan(i * vocab, vocab));
-                     }
-                   });
+  spin_rows(std::ssize(active_), kDrawWork * vocab,
+            [&](int64_t i) { drawn_[i] = draw(active_[i], logits.subspan(i * vocab, vocab)); });
   std::size_t stay = 0;
   for (std::size_t i = 0; i < active_.size() && !stopped_; ++i) {
     if (!accept(active_[i], drawn_[i])) {

@@ -54,6 +54,7 @@ class GenerateBatch {
   StopStrings stop_;
   std::vector<int32_t> eos_ids_;
   std::vector<int32_t> decoder_start_;
+  DecodeWeights own_weights_;  // f32, where the task brings none
   DecodeForward forward_;
   KvCache cache_;
   bool stopped_ = false;

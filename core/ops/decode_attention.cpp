@@ -1,12 +1,11 @@
 #include "core/ops/decode_attention.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "core/ops/decode_vec.h"
+#include "core/ops/spin_pool.h"
 #include "core/ops/vector_exp.h"
 
 namespace plumb {
@@ -17,7 +16,7 @@ using namespace decode;
 constexpr int kBlockVecs = kKeyBlock / kLanes;
 static_assert(kKeyBlock % kLanes == 0 && kValueAlign % kLanes == 0);
 // Multiply-adds that pay for waking another thread.
-constexpr int64_t kWorkPerThread = 1 << 16;
+constexpr int64_t kWorkPerThread = 1 << 15;
 
 // Query heads that share one kv head, and a place for their scores.
 struct Group {
@@ -229,7 +228,7 @@ void decode_attention(const DecodeCache& cache, std::span<const DecodeRow> rows,
   }
   const int64_t items = static_cast<int64_t>(rows.size()) * kv_heads;
   const int64_t grain = std::max<int64_t>(1, kWorkPerThread * items / std::max<int64_t>(1, work));
-  at::parallel_for(0, items, grain, [&](int64_t begin, int64_t end) {
+  spin_for(items, grain, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t n = item / kv_heads, head = item % kv_heads;
       const int64_t length = rows[n].position + 1;

@@ -1,10 +1,10 @@
 #include "core/ops/decode_linear.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "core/ops/decode_vec.h"
+#include "core/ops/decode_weight_rows.h"
+#include "core/ops/spin_pool.h"
 
 namespace plumb {
 namespace {
@@ -12,177 +12,227 @@ namespace {
 using namespace decode;
 
 // Outputs whose weights are kept close while all rows pass over them.
-constexpr int64_t kBlock = 16;
-// Multiply-adds that pay for waking another thread.
-constexpr int64_t kWorkPerThread = 1 << 17;
+constexpr int kBlock = 16;
+constexpr int kMostRows = std::min(8, kLanes);  // of a tile
+// Multiply-adds that pay for another thread.
+constexpr int64_t kWorkPerThread = 1 << 15;
+// How far ahead of one row's stream of weights memory is asked for them.
+constexpr int64_t kAhead = 1024;
 
-// One product's operands at a tile: `kRows` rows of x against weight rows of length `depth`.
-struct Operands {
+// What all tiles of a call share. `low` has no values without an adapter.
+struct Call {
   const float* x;
-  const float* w;
-  int64_t depth;
+  int64_t num_rows;
+  DecodeWeight main;
+  const float* low_x;
+  int64_t low_stride;
+  DecodeWeight low;
+  DecodeOutput out;
 };
 
-// acc[r][o] += x[r] * w[o] over one vector of the depth. kOuts weight rows; only `valid` of them
-// exist, the last one stands in for the others and its results are dropped.
-template <int kRows, int kOuts, class Load>
-PLUMB_INLINE void multiply_add(Vec (&acc)[kRows][kOuts], const Vec (&x)[kRows],
-                               const float* const (&w)[kOuts], const Load& load_w) {
+// Rows of x, `stride` apart.
+struct Inputs {
+  const float* x;
+  int64_t stride;
+};
+
+// acc[r][o] += x(r) * weight(o) over one register of the depth.
+template <int kRows, int kOuts, class LoadX, class LoadWeight>
+PLUMB_INLINE void multiply_add(Vec (&acc)[kRows][kOuts], const LoadX& load_x,
+                               const LoadWeight& load_weight) {
+  Vec x[kRows];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    x[r] = in_register(load_x(r));
+  }
+#pragma GCC unroll 16
   for (int o = 0; o < kOuts; ++o) {
-    const Vec weights = load_w(w[o]);
+    const Vec w = load_weight(o);
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      acc[r][o] += x[r] * weights;
+      acc[r][o] += x[r] * w;
+    }
+  }
+}
+
+// Asks memory for weights that come later: of one row's stream, or those at the same place in the
+// next block of outputs.
+template <int kRows, int kOuts, class Row>
+PLUMB_INLINE void fetch_ahead(const Row (&weights)[kOuts], int64_t k, int64_t depth) {
+  for (int o = 0; o < kOuts; ++o) {
+    if constexpr (kRows == 1) {
+      __builtin_prefetch(weights[o].values + k + kAhead / sizeof(typename Row::Value));
+    } else {
+      __builtin_prefetch(weights[o].values + k + kBlock * depth, 0, 2);
     }
   }
 }
 
 // The order of additions for one (row, output) is: whole vectors of the depth in turn, then the
 // rest as one vector that overlaps the last whole one, whose lanes seen before are masked to zero.
-template <int kRows, int kOuts>
-PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Operands& operands, int valid) {
-  const int64_t depth = operands.depth;
-  const float* w[kOuts];
-  for (int o = 0; o < kOuts; ++o) {
-    w[o] = operands.w + std::min(o, valid - 1) * depth;
-  }
-  Vec x[kRows];
+template <int kRows, int kOuts, class Row>
+PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Inputs& inputs,
+                             const Row (&weights)[kOuts], int64_t depth) {
   int64_t k = 0;
   for (; k + kLanes <= depth; k += kLanes) {
-    for (int r = 0; r < kRows; ++r) {
-      x[r] = load(operands.x + r * depth + k);
-    }
-    multiply_add(acc, x, w, [k](const float* row) { return load(row + k); });
+    fetch_ahead<kRows>(weights, k, depth);
+    multiply_add(
+        acc, [&](int r) { return load(inputs.x + r * inputs.stride + k); },
+        [&](int o) { return weights[o].at(k, k); });
   }
   const int64_t rest = depth - k;
   if (rest == 0) {
     return;
   }
   if (depth < kLanes) {
-    for (int r = 0; r < kRows; ++r) {
-      x[r] = load_part(operands.x + r * depth, depth);
-    }
-    multiply_add(acc, x, w, [depth](const float* row) { return load_part(row, depth); });
+    multiply_add(
+        acc, [&](int r) { return load_part(inputs.x + r * inputs.stride, depth); },
+        [&](int o) { return weights[o].part(depth); });
     return;
   }
   const int64_t last = depth - kLanes;
   const IntVec is_new = lane_index() >= static_cast<int32_t>(kLanes - rest);
-  for (int r = 0; r < kRows; ++r) {
-    x[r] = is_new ? load(operands.x + r * depth + last) : Vec{};
-  }
-  multiply_add(acc, x, w, [last](const float* row) { return load(row + last); });
+  multiply_add(
+      acc, [&](int r) { return is_new ? load(inputs.x + r * inputs.stride + last) : Vec{}; },
+      [&](int o) { return weights[o].at(last, k); });
 }
 
-// What all tiles of a call share. `low` is x A^T against B; its w is null without an adapter.
-struct Call {
-  Operands main;
-  Operands low;
-  const float* bias;
-  DecodeOutput out;
-  int64_t num_rows;
-  int64_t num_outputs;
-};
-
-PLUMB_INLINE Operands at_tile(const Operands& whole, int64_t row, int64_t output) {
-  return {whole.x + row * whole.depth, whole.w + output * whole.depth, whole.depth};
+// kOuts weight rows from `output`; those at `end` and beyond do not exist, the last one stands in
+// for them and its results are dropped.
+template <WeightFormat kFormat, int kRows, int... kOut>
+PLUMB_INLINE void accumulate_rows(Vec (&acc)[kRows][sizeof...(kOut)], const Inputs& inputs,
+                                  const DecodeWeight& weight, int64_t output,
+                                  std::integer_sequence<int, kOut...>) {
+  const int64_t last = weight.out_features - 1;
+  const WeightRow<kFormat> rows[] = {{weight, std::min(output + kOut, last)}...};
+  accumulate(acc, inputs, rows, weight.in_features);
 }
 
-// Values are gathered before any is stored: y may be the residual, and the compiler need not fear
-// that it is more.
-template <int kRows, int kOuts>
-PLUMB_INLINE void write(const Call& call, int64_t row, int64_t output, int valid, float* sums) {
-  if (call.bias != nullptr) {
-    for (int i = 0; i < kLanes; ++i) {
-      sums[i] += call.bias[output + std::min(i % kOuts, valid - 1)];
-    }
-  }
-  float* y = call.out.y + row * call.out.y_stride + output;
-  if (call.out.residual != nullptr) {
-    const float* residual = call.out.residual + row * call.out.y_stride + output;
-    for (int i = 0; i < kLanes; ++i) {
-      sums[i] += residual[(i / kOuts) * call.out.y_stride + std::min(i % kOuts, valid - 1)];
-    }
-  }
-  for (int r = 0; r < kRows; ++r) {
-    std::memcpy(y + r * call.out.y_stride, sums + r * kOuts, sizeof(float) * valid);
-  }
-}
-
-// kLanes results, kRows rows by kLanes / kRows outputs: as many as one register of sums holds.
-template <int kRows>
-void tile(const Call& call, int64_t row, int64_t output, int64_t end) {
+// Sums of kLanes results, kRows rows by kLanes / kRows outputs: as many as one register holds.
+template <WeightFormat kFormat, int kRows>
+PLUMB_INLINE Vec tile(const Call& call, int64_t row, int64_t output) {
   constexpr int kOuts = kLanes / kRows;
-  const int valid = static_cast<int>(std::min<int64_t>(kOuts, end - output));
+  constexpr auto kAllOuts = std::make_integer_sequence<int, kOuts>();
+  const Inputs main{call.x + row * call.main.in_features, call.main.in_features};
+  const Inputs low{call.low_x + row * call.low_stride, call.low_stride};
   Vec acc[kRows][kOuts] = {};
-  accumulate(acc, at_tile(call.main, row, output), valid);
-  if (call.low.w != nullptr) {
-    accumulate(acc, at_tile(call.low, row, output), valid);
+  accumulate_rows<kFormat>(acc, main, call.main, output, kAllOuts);
+  if (call.low.values != nullptr) {
+    accumulate_rows<WeightFormat::f32>(acc, low, call.low, output, kAllOuts);
   }
-  float sums[kLanes];
-  store(sums, sum_lanes(&acc[0][0]));
-  if (valid == kOuts) {
-    write<kRows, kOuts>(call, row, output, kOuts, sums);
-  } else {
-    write<kRows, kOuts>(call, row, output, valid, sums);
+  return sum_lanes(&acc[0][0]);
+}
+
+// One row of x: weight rows one after another, as they lie in memory. Several at a time would be
+// streams that the processor follows less well: half the speed from the cache.
+template <WeightFormat kFormat>
+PLUMB_INLINE Vec row_tile(const Call& call, int64_t row, int64_t output) {
+  constexpr auto kOne = std::make_integer_sequence<int, 1>();
+  const Inputs main{call.x + row * call.main.in_features, call.main.in_features};
+  const Inputs low{call.low_x + row * call.low_stride, call.low_stride};
+  Vec sums[kLanes];
+  for (int o = 0; o < kLanes; ++o) {
+    Vec acc[1][1] = {};
+    accumulate_rows<kFormat>(acc, main, call.main, output + o, kOne);
+    if (call.low.values != nullptr) {
+      accumulate_rows<WeightFormat::f32>(acc, low, call.low, output + o, kOne);
+    }
+    sums[o] = acc[0][0];
+  }
+  return sum_lanes(sums);
+}
+
+// Adds what comes with the product and stores `count` <= kBlock outputs of a row.
+PLUMB_INLINE void write(const Call& call, int64_t row, int64_t output, int64_t count, float* sums) {
+  const int64_t at = row * call.out.y_stride + output;
+  if (call.main.bias != nullptr) {
+    for (int64_t i = 0; i < count; ++i) {
+      sums[i] += call.main.bias[output + i];
+    }
+  }
+  if (call.out.residual != nullptr) {
+    for (int64_t i = 0; i < count; ++i) {
+      sums[i] += call.out.residual[at + i];
+    }
+  }
+  std::memcpy(call.out.y + at, sums, sizeof(float) * count);
+}
+
+// kRows rows against the kBlock outputs from `output`, of which `count` exist.
+template <WeightFormat kFormat, int kRows>
+void row_block(const Call& call, int64_t row, int64_t output, int64_t count) {
+  constexpr int kOuts = kLanes / kRows;
+  float sums[kRows][kBlock];
+  for (int o = 0; o < count; o += kOuts) {
+    float of_tile[kRows][kOuts];
+    if constexpr (kRows == 1) {
+      store(of_tile[0], row_tile<kFormat>(call, row, output + o));
+    } else {
+      store(of_tile[0], tile<kFormat, kRows>(call, row, output + o));
+    }
+    for (int r = 0; r < kRows; ++r) {
+      std::memcpy(sums[r] + o, of_tile[r], sizeof(of_tile[r]));
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    if (count == kBlock) {
+      write(call, row + r, output, kBlock, sums[r]);
+    } else {
+      write(call, row + r, output, count, sums[r]);
+    }
   }
 }
 
-template <int kRows>
-void tiles(const Call& call, int64_t row, int64_t begin, int64_t end) {
-  for (int64_t output = begin; output < end; output += kLanes / kRows) {
-    tile<kRows>(call, row, output, end);
-  }
-}
-
-// All rows against the outputs [begin, end).
-void block(const Call& call, int64_t begin, int64_t end) {
+// All rows against a block of outputs.
+template <WeightFormat kFormat>
+void block(const Call& call, int64_t output) {
+  const int64_t count = std::min<int64_t>(kBlock, call.main.out_features - output);
   int64_t row = 0;
-  for (; row + 4 <= call.num_rows; row += 4) {
-    tiles<4>(call, row, begin, end);
+  for (; row + kMostRows <= call.num_rows; row += kMostRows) {
+    row_block<kFormat, kMostRows>(call, row, output, count);
+  }
+  if constexpr (kMostRows > 4) {
+    for (; row + 4 <= call.num_rows; row += 4) {
+      row_block<kFormat, 4>(call, row, output, count);
+    }
   }
   for (; row + 2 <= call.num_rows; row += 2) {
-    tiles<2>(call, row, begin, end);
+    row_block<kFormat, 2>(call, row, output, count);
   }
   if (row < call.num_rows) {
-    tiles<1>(call, row, begin, end);
+    row_block<kFormat, 1>(call, row, output, count);
   }
 }
 
+template <WeightFormat kFormat>
 void run(const Call& call) {
-  const int64_t blocks = (call.num_outputs + kBlock - 1) / kBlock;
+  const int64_t blocks = (call.main.out_features + kBlock - 1) / kBlock;
   // A weight costs about as much to fetch as four rows to multiply.
-  const int64_t block_work = kBlock * call.main.depth * (call.num_rows + 3);
-  at::parallel_for(0, blocks, std::max<int64_t>(1, kWorkPerThread / block_work),
-                   [&call](int64_t first, int64_t last) {
-                     for (int64_t i = first; i < last; ++i) {
-                       block(call, i * kBlock, std::min((i + 1) * kBlock, call.num_outputs));
-                     }
-                   });
+  const int64_t block_work = kBlock * call.main.in_features * (call.num_rows + 3);
+  spin_for(blocks, kWorkPerThread / block_work, [&call](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      block<kFormat>(call, i * kBlock);
+    }
+  });
 }
 
 }  // namespace
 
 void decode_linear(const float* x, int64_t num_rows, const DecodeWeight& weight,
                    const DecodeLowRank& low_rank, const DecodeOutput& out) {
-  Call call{{x, weight.weight, weight.in_features},
-            {low_rank.scratch, nullptr, low_rank.rank},
-            weight.bias,
-            out,
-            num_rows,
-            weight.out_features};
-  if (low_rank.a != nullptr) {
-    float* xa = low_rank.scratch;
-    run({{x, low_rank.a, weight.in_features},
-         {},
-         nullptr,
-         {xa, low_rank.rank, nullptr},
-         num_rows,
-         low_rank.rank});
-    for (int64_t i = 0; i < num_rows * low_rank.rank; ++i) {
-      xa[i] *= low_rank.scale;
-    }
-    call.low.w = low_rank.b;
+  const bool has_low_rank = low_rank.xa != nullptr;
+  const DecodeWeight low{.values = has_low_rank ? low_rank.b : nullptr,
+                         .out_features = weight.out_features,
+                         .in_features = low_rank.rank};
+  const Call call{x, num_rows, weight, low_rank.xa, low_rank.xa_stride, low, out};
+  switch (weight.format) {
+    case WeightFormat::f32:
+      return run<WeightFormat::f32>(call);
+    case WeightFormat::bf16:
+      return run<WeightFormat::bf16>(call);
+    case WeightFormat::int8:
+      return run<WeightFormat::int8>(call);
   }
-  run(call);
 }
 
 }  // namespace plumb

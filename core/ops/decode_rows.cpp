@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/ops/activation_rows.h"
-#include "core/ops/parallel.h"
+#include "core/ops/spin_pool.h"
 
 namespace plumb {
 namespace {
@@ -45,13 +45,13 @@ void layer_norm_row(const float* x, const DecodeNorm& norm, float* out) {
 
 void decode_norm(const float* x, int64_t num_rows, const DecodeNorm& norm, float* out) {
   const auto norm_row = norm.bias == nullptr ? rms_row : layer_norm_row;
-  for_rows(num_rows, norm.width,
-           [&](int64_t row) { norm_row(x + row * norm.width, norm, out + row * norm.width); });
+  spin_rows(num_rows, norm.width,
+            [&](int64_t row) { norm_row(x + row * norm.width, norm, out + row * norm.width); });
 }
 
 void decode_head_norm(float* x, int64_t stride, int64_t heads, int64_t num_rows,
                       const DecodeNorm& norm) {
-  for_rows(num_rows, heads * norm.width, [&](int64_t row) {
+  spin_rows(num_rows, heads * norm.width, [&](int64_t row) {
     for (int64_t head = 0; head < heads; ++head) {
       float* values = x + row * stride + head * norm.width;
       rms_row(values, norm, values);
@@ -62,7 +62,7 @@ void decode_head_norm(float* x, int64_t stride, int64_t heads, int64_t num_rows,
 void decode_rotate(float* x, int64_t stride, int64_t heads, std::span<const int64_t> rows,
                    const DecodeRotary& rotary) {
   const int64_t half = rotary.half;
-  for_rows(static_cast<int64_t>(rows.size()), heads * 2 * half, [&](int64_t row) {
+  spin_rows(static_cast<int64_t>(rows.size()), heads * 2 * half, [&](int64_t row) {
     const float* cos = rotary.cos + rows[row] * half;
     const float* sin = rotary.sin + rows[row] * half;
     for (int64_t head = 0; head < heads; ++head) {
@@ -82,7 +82,7 @@ void decode_rotate(float* x, int64_t stride, int64_t heads, std::span<const int6
 void decode_activate(const float* gate_up, int64_t num_rows, int64_t width,
                      const ActivationRule& rule, float* out) {
   with_activation(rule.activation, [&]<class Act>(Act) {
-    for_rows(num_rows, 4 * width, [&](int64_t row) {
+    spin_rows(num_rows, 4 * width, [&](int64_t row) {
       float* to = out + row * width;
       if (rule.is_gated) {
         const float* gate = gate_up + row * 2 * width;
@@ -109,7 +109,7 @@ void decode_scale(float* values, float factor, int64_t count) {
 }
 
 void decode_softcap(float* values, int64_t num_rows, int64_t width, float cap) {
-  for_rows(num_rows, 4 * width, [&](int64_t row) {
+  spin_rows(num_rows, 4 * width, [&](int64_t row) {
     float* z = values + row * width;
 #pragma omp simd
     for (int64_t i = 0; i < width; ++i) {

@@ -44,6 +44,47 @@ PLUMB_INLINE Vec load_part(const float* from, int64_t count) {
   return v;
 }
 
+// The same value, to stay in a register while it is used again: GCC would load it for each use.
+PLUMB_INLINE Vec in_register(Vec v) {
+#if defined(__SSE__)
+  asm("" : "+v"(v));
+#endif
+  return v;
+}
+
+// Wider integers by name: GCC 12 converts such vectors lane by lane.
+PLUMB_INLINE Vec widen_bf16(const uint16_t* from) {
+  using Shorts = uint16_t __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+  using Words = uint32_t __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+  Shorts bits;
+  std::memcpy(&bits, from, sizeof(bits));
+#if defined(__AVX512F__)
+  const Words words =
+      reinterpret_cast<Words>(_mm512_maskz_cvtepu16_epi32(0xffff, reinterpret_cast<__m256i>(bits)));
+#elif defined(__AVX2__)
+  const Words words =
+      reinterpret_cast<Words>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(bits)));
+#else
+  const Words words = __builtin_convertvector(bits, Words);
+#endif
+  return reinterpret_cast<Vec>(words << 16);
+}
+
+PLUMB_INLINE Vec widen_int8(const int8_t* from) {
+  using Bytes = int8_t __attribute__((vector_size(kLanes)));
+  Bytes bytes;
+  std::memcpy(&bytes, from, sizeof(bytes));
+#if defined(__AVX512F__)
+  const IntVec words = reinterpret_cast<IntVec>(
+      _mm512_maskz_cvtepi8_epi32(0xffff, reinterpret_cast<__m128i>(bytes)));
+#elif defined(__AVX2__)
+  const IntVec words = reinterpret_cast<IntVec>(_mm256_cvtepi8_epi32(_mm_loadu_si64(from)));
+#else
+  const IntVec words = __builtin_convertvector(bytes, IntVec);
+#endif
+  return __builtin_convertvector(words, Vec);
+}
+
 // Subtracting zero changes nothing, -0 included, so the compiler drops it; adding zero would stay.
 PLUMB_INLINE Vec broadcast(float value) {
   return value - Vec{};

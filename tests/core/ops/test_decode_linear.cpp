@@ -8,8 +8,9 @@ namespace plumb {
 namespace {
 
 struct Problem {
-  at::Tensor x, weight, bias, residual, a, b, scratch;
-  float scale = 0.7f;
+  at::Tensor x, weight, bias, residual, a, b;
+  at::Tensor narrow, scales;  // of other formats; `weight` is then what they widen to
+  WeightFormat format = WeightFormat::f32;
 };
 
 const float* data_or_null(const at::Tensor& tensor) {
@@ -29,23 +30,50 @@ void add_terms(Problem& p, int64_t rank) {
   p.residual = at::randn({p.x.size(0), p.weight.size(0)});
   p.a = at::randn({rank, p.x.size(1)});
   p.b = at::randn({p.weight.size(0), rank});
-  p.scratch = at::empty({p.x.size(0), rank});
+}
+
+void narrow(Problem& p, WeightFormat format) {
+  const int64_t out = p.weight.size(0), in = p.weight.size(1);
+  p.format = format;
+  if (format == WeightFormat::bf16) {
+    p.narrow = p.weight.to(at::kBFloat16);
+    p.weight = p.narrow.to(at::kFloat);
+  } else if (format == WeightFormat::int8) {
+    p.narrow = at::randint(-128, 128, {out, in}, at::kChar);
+    p.scales = at::rand({out, (in + kScaleGroup - 1) / kScaleGroup}) + 0.01;
+    const at::Tensor of_weights = p.scales.repeat_interleave(kScaleGroup, 1).slice(1, 0, in);
+    p.weight = p.narrow.to(at::kFloat) * of_weights;
+  }
+}
+
+DecodeWeight weight_of(const Problem& p) {
+  const bool is_narrow = p.format != WeightFormat::f32;
+  return {.values = is_narrow ? p.narrow.const_data_ptr() : p.weight.const_data_ptr(),
+          .bias = data_or_null(p.bias),
+          .out_features = p.weight.size(0),
+          .in_features = p.weight.size(1),
+          .format = p.format,
+          .scales = data_or_null(p.scales)};
 }
 
 // The rows [begin, end) in one call.
 at::Tensor run(const Problem& p, int64_t begin, int64_t end) {
   const at::Tensor x = p.x.slice(0, begin, end).contiguous();
-  const int64_t out = p.weight.size(0);
-  at::Tensor y = p.residual.defined() ? p.residual.slice(0, begin, end).clone()
-                                      : at::empty({end - begin, out});
+  const int64_t out = p.weight.size(0), rows = end - begin;
+  at::Tensor y =
+      p.residual.defined() ? p.residual.slice(0, begin, end).clone() : at::empty({rows, out});
+  at::Tensor xa;
   DecodeLowRank low_rank;
   if (p.a.defined()) {
-    low_rank = {data_or_null(p.a), data_or_null(p.b), p.a.size(0), p.scale,
-                p.scratch.mutable_data_ptr<float>()};
+    const int64_t rank = p.a.size(0);
+    xa = at::empty({rows, rank + 3});  // rows may stand apart
+    decode_linear(x.const_data_ptr<float>(), rows,
+                  {.values = data_or_null(p.a), .out_features = rank, .in_features = p.a.size(1)},
+                  {}, {.y = xa.mutable_data_ptr<float>(), .y_stride = rank + 3});
+    low_rank = {data_or_null(xa), rank + 3, data_or_null(p.b), rank};
   }
   float* to = y.mutable_data_ptr<float>();
-  decode_linear(x.const_data_ptr<float>(), end - begin,
-                {data_or_null(p.weight), data_or_null(p.bias), out, p.weight.size(1)}, low_rank,
+  decode_linear(x.const_data_ptr<float>(), rows, weight_of(p), low_rank,
                 {to, out, p.residual.defined() ? to : nullptr});
   return y;
 }
@@ -55,7 +83,7 @@ at::Tensor expected(const Problem& p) {
   at::Tensor y = at::mm(wide(p.x), wide(p.weight).t());
   if (p.a.defined()) {
     y = y + wide(p.bias) + wide(p.residual) +
-        p.scale * at::mm(at::mm(wide(p.x), wide(p.a).t()), wide(p.b).t());
+        at::mm(at::mm(wide(p.x), wide(p.a).t()), wide(p.b).t());
   }
   return y;
 }
@@ -72,7 +100,7 @@ double largest_error(const at::Tensor& y, const Problem& p) {
 TEST(DecodeLinear, EqualsATenInFloat64) {
   for (const int64_t in : {1, 5, 16, 17, 44, 64, 172, 704}) {
     for (const int64_t out : {1, 7, 16, 33, 200}) {
-      for (const int64_t rows : {1, 2, 3, 4, 7, 64}) {
+      for (const int64_t rows : {1, 2, 3, 4, 7, 8, 13, 64}) {
         Problem p = make_problem(rows, in, out);
         EXPECT_LT(largest_error(run(p, 0, rows), p), 1e-6) << in << " " << out << " " << rows;
         add_terms(p, 5);
@@ -102,6 +130,26 @@ TEST(DecodeLinear, ARowHasTheSameBitsAmongAnyOthers) {
   }
 }
 
+// Rounding to the format is another's business: core/model/decode_weights.h.
+TEST(DecodeLinear, NarrowWeightsGiveTheBitsOfTheWidenedOnes) {
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8}) {
+    for (const int64_t in : {1, 5, 16, 31, 33, 44, 64, 172}) {
+      for (const int64_t out : {1, 7, 16, 33, 200}) {
+        for (const int64_t rows : {1, 2, 5, 8, 19}) {
+          Problem p = make_problem(rows, in, out);
+          narrow(p, format);
+          add_terms(p, 5);
+          Problem wide = p;
+          wide.format = WeightFormat::f32;
+          EXPECT_TRUE(at::equal(run(p, 0, rows), run(wide, 0, rows)))
+              << in << " " << out << " " << rows << " " << static_cast<int>(format);
+          EXPECT_LT(largest_error(run(p, 0, rows), p), 1e-6);
+        }
+      }
+    }
+  }
+}
+
 TEST(DecodeLinear, ThreadsDoNotChangeBits) {
   const int before = at::get_num_threads();
   Problem p = make_problem(16, 300, 5000);
@@ -115,8 +163,8 @@ TEST(DecodeLinear, ThreadsDoNotChangeBits) {
 TEST(DecodeLinear, WritesOnlyItsColumns) {
   const Problem p = make_problem(3, 20, 6);
   at::Tensor wide = at::full({3, 10}, 9.0);
-  decode_linear(p.x.const_data_ptr<float>(), 3, {p.weight.const_data_ptr<float>(), nullptr, 6, 20},
-                {}, {wide.mutable_data_ptr<float>() + 2, 10, nullptr});
+  decode_linear(p.x.const_data_ptr<float>(), 3, weight_of(p), {},
+                {wide.mutable_data_ptr<float>() + 2, 10, nullptr});
   EXPECT_TRUE(at::equal(wide.slice(1, 2, 8), run(p, 0, 3)));
   EXPECT_TRUE(wide.slice(1, 0, 2).eq(9).all().item<bool>());
   EXPECT_TRUE(wide.slice(1, 8, 10).eq(9).all().item<bool>());

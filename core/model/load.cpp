@@ -134,9 +134,12 @@ bool is_tied(const FamilyFiles& files, const ModelConfig& config) {
   }
   if (!config.tie_word_embeddings) return false;
   if (!files.has_embedding() || files.is_embedding(head, config)) return true;
-  log::warning(files.folder() + ": " + head + " differs from " +
-               std::string(files.names().embed_tokens) +
-               ", though config.json ties them: they are taken as two");
+  // transformers 5 writes T5's flag as true whatever its files hold.
+  if (!config.is_encoder_decoder) {
+    log::warning(files.folder() + ": " + head + " differs from " +
+                 std::string(files.names().embed_tokens) +
+                 ", though config.json ties them: they are taken as two");
+  }
   return false;
 }
 

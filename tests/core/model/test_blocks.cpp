@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/model/attention_block.h"
+#include "core/model/cross_attention_block.h"
 #include "core/model/mlp_block.h"
 #include "core/ops/attention_bias.h"
 #include "tests/core/model/decoder_cases.h"
@@ -247,6 +248,108 @@ TEST_P(BlockKinds, FormOnlyTheGradientsAskedFor) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BlockKinds, testing::ValuesIn(layer_kinds()),
                          [](const auto& tested) { return std::string(tested.param.name); });
+
+// 13 rows of a decoder in three sequences, whose sources are 4, 2 and 3 rows; adapters on q and o.
+struct CrossCase {
+  explicit CrossCase(const LayerKind& made_of) : kind(made_of) {
+    ForwardPass shared = *make_pass(kind, {5, 1, 7});
+    shared.source_cu_seqlens = {0, 4, 6, 9};
+    // What only self-attention has.
+    shared.windows = {3};
+    shared.attention.relative = {random_leaf({8, kHeads}), 20, false};
+    pass = std::make_shared<const ForwardPass>(shared);
+  }
+
+  at::Tensor run() const {
+    return cross_attention_block(x, key_values, cross_weights(layer, config), pass, updates);
+  }
+  at::Tensor run_ref() const {
+    return cross_attention_block_ref(x, key_values, cross_weights(layer, config), pass, updates);
+  }
+  // softmax(q k^T scale) v, sequence by sequence and head by head.
+  at::Tensor run_plainly() const {
+    const CrossWeights w = cross_weights(layer, config);
+    const at::Tensor normed =
+        x * (x.square().mean(-1, true) + 1e-5).rsqrt() * layer.attention_norm.weight;
+    const at::Tensor q = at::linear(normed, w.query.weight, w.query.bias);
+    const at::Tensor attended = at::zeros({x.size(0), kQ}, at::kDouble);
+    for (std::size_t b = 0; b + 1 < pass->cu_seqlens.size(); ++b) {
+      const int64_t row = pass->cu_seqlens[b], rows = pass->cu_seqlens[b + 1] - row;
+      const int64_t key = pass->source_cu_seqlens[b];
+      const at::Tensor source = key_values.narrow(0, key, pass->source_cu_seqlens[b + 1] - key);
+      for (int64_t h = 0; h < kHeads; ++h) {
+        const int64_t group = h / (kHeads / kKvHeads) * kHeadDim;
+        const at::Tensor scores = at::mm(q.narrow(0, row, rows).narrow(1, h * kHeadDim, kHeadDim),
+                                         source.narrow(1, group, kHeadDim).t()) /
+                                  std::sqrt(static_cast<double>(kHeadDim));
+        attended.narrow(0, row, rows)
+            .narrow(1, h * kHeadDim, kHeadDim)
+            .copy_(at::mm(scores.softmax(-1), source.narrow(1, kKv + group, kHeadDim)));
+      }
+    }
+    return x + at::linear(attended, w.o.weight, w.o.bias);
+  }
+  // The rows of k and v in layer.qkv play no part.
+  std::vector<at::Tensor> inputs() const {
+    std::vector<at::Tensor> all{x, key_values, layer.attention_norm.weight, layer.qkv.weight,
+                                layer.o.weight};
+    if (layer.attention_norm.bias.defined()) all.push_back(layer.attention_norm.bias);
+    if (layer.o.bias.defined()) all.insert(all.end(), {layer.qkv.bias, layer.o.bias});
+    for (const auto* list : {&updates.first, &updates.second}) {
+      for (const LowRankUpdate& here : *list) all.insert(all.end(), {here.a, here.b});
+    }
+    return all;
+  }
+
+  LayerKind kind;
+  ModelConfig config = [] {
+    ModelConfig made;
+    made.num_attention_heads = kHeads;
+    made.num_key_value_heads = kKvHeads;
+    made.head_dim = kHeadDim;
+    return made;
+  }();
+  at::Tensor x = random_leaf({13, kWidth});
+  at::Tensor key_values = random_leaf({9, 2 * kKv});
+  LayerWeights layer = make_layer(kind);
+  SharedPass pass;
+  BlockUpdates updates{{update(0, 5, 0, 2, kQ, kWidth), update(6, 13, 0, 3, kQ, kWidth, 0.3)},
+                       {update(6, 13, 0, 2, kWidth, kQ)}};
+};
+
+class CrossAttention : public testing::TestWithParam<LayerKind> {};
+
+TEST_P(CrossAttention, MatchesItsCompositionAndFiniteDifferences) {
+  at::manual_seed(3);
+  const CrossCase here(GetParam());
+  const at::Tensor got = here.run(), want = here.run_ref();
+  EXPECT_TRUE(all_close(got, want, 1e-12, 1e-12));
+  const at::Tensor weight = at::randn(got.sizes(), at::kDouble);
+  const auto grads = gradients(got, weight, here.inputs());
+  const auto wanted = gradients(want, weight, here.inputs());
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    EXPECT_TRUE(all_close(grads[i], wanted[i], 1e-11, 1e-11)) << "input " << i;
+  }
+  EXPECT_LT(finite_difference_error([&] { return (here.run() * weight).sum(); }, here.inputs()),
+            1e-7);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CrossAttention,
+                         testing::Values(LayerKind{.name = "plain", .rotary_dim = 0},
+                                         LayerKind{.name = "layer_norm",
+                                                   .norm = Norm::layer,
+                                                   .has_biases = true,
+                                                   .rotary_dim = 0}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+// Every query sees every key of its own source and no other's; masks, windows and relative biases
+// are the decoder's own attention's.
+TEST(Blocks, CrossAttentionSeesTheWholeSource) {
+  at::manual_seed(4);
+  CrossCase here({.name = "plain", .rotary_dim = 0});
+  here.updates = {};
+  EXPECT_TRUE(all_close(here.run(), here.run_plainly(), 1e-12, 1e-12));
+}
 
 TEST(Blocks, NormWeightsAreOffsetsWhereThatIsTheRule) {
   const NormWeights weights{random_leaf({kWidth}), {}};

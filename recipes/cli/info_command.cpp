@@ -91,9 +91,11 @@ Json about_model(const std::string& folder, const InfoOptions& options) {
                 {"key_value_heads", config.num_key_value_heads},
                 {"head_dim", config.head_dim},
                 {"vocabulary", config.vocab_size},
-                {"context", position_limit(config)},
                 {"tied_head", config.tie_word_embeddings},
                 {"lora_targets", lora_targets(config)}};
+  if (config.is_encoder_decoder) about["encoder_layers"] = config.num_encoder_layers;
+  // Relative positions have no end.
+  if (config.positions != Positions::relative) about["context"] = position_limit(config);
   add_tensors(about, ShardedModelFiles::open(folder).files(), options);
   add_tokenizer(about, folder);
   return about;

@@ -16,6 +16,8 @@
 #include "core/model/tensor_files.h"
 #include "lora/attach.h"
 #include "lora/peft_io.h"
+#include "sft/next_token_job.h"
+#include "sft/token_batch.h"
 #include "tests/core/model/decoder_cases.h"
 #include "tests/support/allclose.h"
 
@@ -109,6 +111,32 @@ TEST_P(FamilyModels, LossAndGradientsOfAllWeightsAreTransformers) {
   EXPECT_EQ(count, static_cast<std::size_t>(wanted));
 }
 
+// From labels, as transformers trains: decoder_start_token_id first, every target counted.
+TEST_P(FamilyModels, LossOfPromptsAndAnswersIsTransformersOfLabels) {
+  if (!decoder.config.is_encoder_decoder) GTEST_SKIP() << "one stack: the test above";
+  require_all_grads(decoder);
+  const auto lengths = expected.json("lengths").get<std::vector<int64_t>>();
+  const auto sources = expected.json("sources").get<std::vector<int64_t>>();
+  std::vector<Sample> samples;
+  int64_t row = 0;
+  for (std::size_t b = 0; b < lengths.size(); row += lengths[b++]) {
+    if (sources[b] == lengths[b]) continue;
+    Sequence sequence;
+    for (int64_t t = row; t < row + lengths[b]; ++t) {
+      sequence.tokens.push_back(static_cast<int32_t>(expected.at("tokens")[t].item<int64_t>()));
+    }
+    sequence.spans = {{0, sources[b], Role::user, false},
+                      {sources[b], lengths[b], Role::assistant, true}};
+    samples.emplace_back().sequences = {sequence};
+  }
+  const LossSum sum = next_token_loss({&decoder, nullptr}, make_token_batch(samples), std::nullopt);
+  EXPECT_TRUE(close_to(sum.loss.detach(), expected.at("labels_loss")));
+  sum.loss.backward();
+  for (const FileTensor& grad : file_gradients(decoder)) {
+    EXPECT_TRUE(close_to(grad.whole(), expected.at("labels_grad." + grad.name))) << grad.name;
+  }
+}
+
 TEST_P(FamilyModels, GreedyGenerationIsTransformers) {
   GenerateTask task;
   task.decoder = &decoder;
@@ -165,6 +193,7 @@ TEST_P(FamilyModels, FilesComeBackAsTheyWere) {
   for (std::size_t i = 0; i < now.size(); ++i) {
     EXPECT_TRUE(same_bits(old[i].tensor, now[i].tensor)) << now[i].name;
   }
+  save_decoder(load_decoder(path("old")), path("old_saved"));
 }
 
 TEST_P(FamilyModels, HalvesComeBackBitForBit) {

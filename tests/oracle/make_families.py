@@ -19,7 +19,7 @@ import torch
 import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM,
                           AutoModelForSequenceClassification)
 
@@ -153,17 +153,43 @@ def greedy(model, prompt):
     return ids[0, 1 if model.config.is_encoder_decoder else len(prompt):]
 
 
-def make_tokenizer(folder):
+TEXTS = ["the quick brown fox jumps over the lazy dog. good question! yes, no. "] * 4
+SPECIAL = ["<eos>", "<bos>", "<pad>"]
+
+
+def byte_level_bpe():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=VOCAB, special_tokens=["<eos>", "<bos>", "<pad>"], show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(["the quick brown fox jumps over the lazy dog. good question! yes, no. "] * 4, trainer)
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=VOCAB, special_tokens=SPECIAL, show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    return tokenizer
+
+
+def unigram_with_eos():
+    """As T5's: a space marked before every word, EOS after every text."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.train_from_iterator(TEXTS, trainers.UnigramTrainer(
+        vocab_size=VOCAB, special_tokens=SPECIAL + ["<unk>"], unk_token="<unk>", show_progress=False,
+        initial_alphabet=list("0123456789:")))
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", pair="$A <eos> $B <eos>",
+                                                             special_tokens=[("<eos>", EOS)])
+    return tokenizer
+
+
+def make_tokenizer(folder, is_text_to_text):
+    tokenizer = unigram_with_eos() if is_text_to_text else byte_level_bpe()
     tokenizer.save(f"{folder}/tokenizer.json")
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<eos>", "bos_token": "<bos>", "pad_token": "<pad>",
+              "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"}
+    if is_text_to_text:
+        config["unk_token"] = "<unk>"
     with open(f"{folder}/tokenizer_config.json", "w") as file:
-        json.dump({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<eos>", "bos_token": "<bos>",
-                   "pad_token": "<pad>", "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"}, file)
+        json.dump(config, file)
 
 
 def make_old(model, tensors, folder):
@@ -205,7 +231,7 @@ def make_base(model, folder, expected, tokens, targets):
         generation = json.load(file)
     with open(f"{folder}/model/generation_config.json", "w") as file:
         json.dump({**generation, "do_sample": True, "temperature": 0.7, "top_p": 0.9}, file)
-    make_tokenizer(f"{folder}/model")
+    make_tokenizer(f"{folder}/model", model.config.is_encoder_decoder)
     make_old(model, files_of(f"{folder}/model"), f"{folder}/old")
     expected["greedy"] = greedy(model, tokens[:11])
     model.double().zero_grad()
@@ -219,6 +245,20 @@ def make_base(model, folder, expected, tokens, targets):
     # Under the names of files, which GPT-NeoX's modules no longer have.
     rename = lambda name: "embed_out.weight" if "neox" in model.config.model_type and name == "lm_head.weight" else name
     expected.update({"grad." + rename(name): weight.grad for name, weight in model.named_parameters()})
+    model.float()
+
+
+def make_labels(model, expected, tokens):
+    """Loss and gradients as transformers forms them from labels, of the sequences that have some."""
+    model.double().zero_grad()
+    loss = 0
+    for part, source in zip(tokens.split(LENGTHS), SOURCES):
+        if source < len(part):
+            count = len(part) - source
+            loss = loss + count * model(input_ids=part[None, :source], labels=part[None, source:]).loss
+    loss.backward()
+    expected["labels_loss"] = loss.detach()
+    expected.update({"labels_grad." + name: weight.grad for name, weight in model.named_parameters()})
     model.float()
 
 
@@ -247,8 +287,11 @@ def make(out, only):
         expected = {"tokens": tokens, "targets": targets,
                     "score": torch.randn(1, model.config.hidden_size, generator=torch.Generator().manual_seed(seed))}
         make_base(model, folder, expected, tokens, targets)
+        if model.config.is_encoder_decoder:
+            make_labels(model, expected, tokens)
         make_lora(model, folder, expected, tokens)
-        metadata = {"lengths": json.dumps(LENGTHS), "sources": json.dumps(SOURCES), "versions": json.dumps(VERSIONS), "model_type": model_type}
+        metadata = {"lengths": json.dumps(LENGTHS), "sources": json.dumps(SOURCES), "versions": json.dumps(VERSIONS),
+                    "model_type": model_type}
         save_file({name: tensor.contiguous() for name, tensor in expected.items()}, f"{folder}/expected.safetensors",
                   metadata=metadata)
 
@@ -305,6 +348,8 @@ def check_files(checks, variant, folder):
     with open(f"{folder}/saved/generation_config.json") as file:
         generation = json.load(file)
     checks.equal(f"{variant}: generation_config.json", [generation.get("temperature"), generation.get("top_p")], [0.7, 0.9])
+    with open(f"{folder}/adapter/adapter_config.json") as one, open(f"{folder}/adapter_saved/adapter_config.json") as other:
+        checks.equal(f"{variant}: the adapter's task", json.load(other)["task_type"], json.load(one)["task_type"])
 
 
 @torch.no_grad()
@@ -327,6 +372,9 @@ def check(out):
         if not saved.config.is_encoder_decoder:
             differences.append(checks.close(f"{variant}: saved classifier", score_of(f"{folder}/classifier", tokens[:23]),
                                             score_of(f"{folder}/model", tokens[:23], expected["score"])))
+        # Of a folder without generation_config.json too transformers generates.
+        checks.equal(f"{variant}: greedy text of old files saved", greedy(open_causal(f"{folder}/old_saved"), tokens[:11]).tolist(),
+                     expected["greedy"].tolist())
         print(f"{variant}: opened again, largest difference {max(differences):.2e} of the largest value")
     if checks.failed:
         sys.exit(f"{len(checks.failed)} checks failed")

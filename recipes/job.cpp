@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
+#include "core/ops/gemm.h"
 #include "core/train/human.h"
 #include "core/train/recipe_diff.h"
 #include "core/train/report.h"
@@ -68,6 +69,7 @@ Job::Job(const std::string& name, const RunOptions& run, const JobFlags& flags,
     : name_(name), run_(run), flags_(flags), recipe_yaml_(recipe_yaml), started_(now()) {
   const auto env = RankEnv::from_environment();
   choose_device(run.device, run.threads, run.ranks > 1 ? run.ranks : env.world_size);
+  set_gemm_precision(run.precision == "bf16" ? GemmPrecision::bf16 : GemmPrecision::f32);
   if (flags.quiet || env.rank > 0) log::set_level(log::Level::warning);
   install_stop_handlers();
   comm_ = Comm::create(env);

@@ -13,6 +13,7 @@ struct RunOptions {
   std::string device = "cpu";
   int64_t threads = 0;
   int64_t ranks = 1;
+  std::string precision = "f32";
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -22,6 +23,10 @@ struct RunOptions {
     v("threads", threads, "threads of a rank; 0: all cores, shared by the ranks (--threads)",
       at_least(0));
     v("ranks", ranks, "processes on this machine, data-parallel (--ranks)", at_least(1));
+    v("precision", precision,
+      "what matrix products multiply; sums, weights, norms and softmax stay f32. bf16 halves their "
+      "time on a CPU with AVX512-BF16, and is refused on others",
+      one_of({"f32", "bf16"}));
   }
 };
 

@@ -1,10 +1,14 @@
 #include "core/ops/gemm.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "core/ops/check.h"
 #include "core/ops/gemm_kernel.h"
 
 namespace plumb {
 namespace {
+
+gemm_kernel::Precision precision = gemm_kernel::Precision::f32;
 
 at::Tensor block_of(const Gemm& gemm, const GemmTerm& term) {
   return gemm.out.narrow(0, term.row, term.a.size(0)).narrow(1, term.column, term.b.size(1));
@@ -95,7 +99,20 @@ struct Translation {
 
 }  // namespace
 
+GemmPrecision gemm_precision() {
+  return precision == gemm_kernel::Precision::f32 ? GemmPrecision::f32 : GemmPrecision::bf16;
+}
+
+void set_gemm_precision(GemmPrecision wanted) {
+  if (wanted == GemmPrecision::bf16 && !gemm_kernel::multiplies_bf16()) {
+    throw Error("products in bf16 need a CPU with AVX512-BF16 and a build for it; use f32");
+  }
+  precision =
+      wanted == GemmPrecision::f32 ? gemm_kernel::Precision::f32 : gemm_kernel::Precision::bf16;
+}
+
 void gemm(const std::vector<Gemm>& all) {
+  const at::NoGradGuard no_grad;
   Translation translation;
   for (const Gemm& one : all) {
     check_gemm(one);
@@ -105,7 +122,7 @@ void gemm(const std::vector<Gemm>& all) {
       through_aten(one);
     }
   }
-  gemm_kernel::run(translation.problems);
+  gemm_kernel::run(translation.problems, precision);
 }
 
 at::Tensor product_of(const at::Tensor& a, const at::Tensor& b) {

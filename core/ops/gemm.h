@@ -28,6 +28,13 @@ struct Gemm {
   double scale = 1.0;
 };
 
+// Of the process: what f32 operands on the CPU are multiplied in; sums, addends and outputs are f32
+// in either. bf16 rounds operands to nearest: half the time, and three digits.
+enum class GemmPrecision { f32, bf16 };
+GemmPrecision gemm_precision();
+// bf16 is an Error where the CPU does not multiply it (AVX512-BF16).
+void set_gemm_precision(GemmPrecision precision);
+
 // Outputs must not overlap.
 void gemm(const std::vector<Gemm>& all);
 

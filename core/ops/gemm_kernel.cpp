@@ -1,263 +1,48 @@
 #include "core/ops/gemm_kernel.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
 
+#include <algorithm>
 #include <atomic>
 
+#include "core/error.h"
 #include "core/ops/attention_work.h"
-#include "core/ops/gemm_pack.h"
+#include "core/ops/gemm_tile.h"
 
 namespace plumb::gemm_kernel {
 namespace {
 
-using tile::Broadcast;
-
-constexpr int kRows = tile::kManyRegisters ? 8 : 4;
-// Depth that goes through the accumulators before they are added to the output.
-constexpr int64_t kMaxDepth = 768;
-constexpr int64_t kShallow = 256;
-// Packed panels of a task stay in the second-level cache.
-constexpr int64_t kPackedFloats = 1 << 17;
 // So few rows do not pay for packing what can be read where it lies.
 constexpr int64_t kUnpackedRows = 2 * kRows;
-constexpr int64_t kMinTaskRows = 128;
 constexpr int64_t kTasksPerThread = 4;
-// Multiply-adds that pay for waking another thread.
+// Multiply-adds, and elements to convert, that pay for waking another thread.
 constexpr double kParallelWork = 1 << 19;
-
-int64_t divide_up(int64_t x, int64_t by) {
-  return (x + by - 1) / by;
-}
-
-// Part of a term's depth.
-struct Segment {
-  const Term* term;
-  int64_t begin, end;
-};
-
-// Segments that go through the accumulators together.
-using Pass = std::vector<Segment>;
-
-void add_segments(const Term& term, std::vector<Pass>& passes) {
-  const int64_t blocks = divide_up(term.depth, kMaxDepth);
-  for (int64_t block = 0; block < blocks; ++block) {
-    passes.push_back({{&term, block * term.depth / blocks, (block + 1) * term.depth / blocks}});
-  }
-}
-
-// The first term's blocks; shallow terms join the last of them, deep ones have passes of their own.
-// Where a term goes does not depend on other terms than the first, so that the bits of rows under
-// one adapter do not depend on the adapters of other rows.
-std::vector<Pass> passes_of(const Problem& problem) {
-  std::vector<Pass> passes;
-  std::vector<Pass> deep;
-  for (const Term& term : problem.terms) {
-    if (passes.empty()) {
-      add_segments(term, passes);
-    } else if (term.depth <= kShallow) {
-      passes.back().push_back({&term, 0, term.depth});
-    } else {
-      add_segments(term, deep);
-    }
-  }
-  passes.insert(passes.end(), deep.begin(), deep.end());
-  if (passes.empty()) {
-    passes.emplace_back();  // that writes the addend
-  }
-  return passes;
-}
-
-int64_t depth_of(const Pass& pass) {
-  int64_t depth = 0;
-  for (const Segment& segment : pass) {
-    depth += segment.end - segment.begin;
-  }
-  return depth;
-}
-
-// A block of the output, by one thread.
-struct Task {
-  int64_t problem;
-  int64_t row_begin, row_end;
-  int64_t panel_begin, panel_end;
-};
-
-struct Plan {
-  const Problem* problem;
-  std::vector<Pass> passes;
-
-  int64_t panels() const { return divide_up(problem->columns, kPanel); }
-  int64_t depth() const {  // of the deepest pass
-    int64_t most = 1;
-    for (const Pass& pass : passes) {
-      most = std::max(most, depth_of(pass));
-    }
-    return most;
-  }
-};
-
-// Cuts [0, count) into `parts` as even as whole steps allow; body(begin, end).
-template <class Body>
-void for_parts(int64_t count, int64_t parts, int64_t step, const Body& body) {
-  const int64_t size = std::max(step, tile::round_up(divide_up(count, parts), step));
-  for (int64_t begin = 0; begin < count; begin += size) {
-    body(begin, std::min(begin + size, count));
-  }
-}
-
-void add_tasks(const Plan& plan, int64_t index, int64_t wanted, std::vector<Task>& tasks) {
-  const int64_t panels = plan.panels(), rows = plan.problem->rows;
-  const int64_t held = std::max<int64_t>(1, kPackedFloats / (plan.depth() * kPanel));
-  const int64_t groups = std::max(divide_up(panels, held), std::min(divide_up(panels, 2), wanted));
-  const int64_t row_parts =
-      std::clamp(divide_up(wanted, groups), int64_t{1}, std::max<int64_t>(1, rows / kMinTaskRows));
-  for_parts(panels, groups, 1, [&](int64_t panel_begin, int64_t panel_end) {
-    for_parts(rows, row_parts, kRows, [&](int64_t row_begin, int64_t row_end) {
-      tasks.push_back({index, row_begin, row_end, panel_begin, panel_end});
-    });
-  });
-}
-
-// One product of a tile: a(row 0, k) and the panel's b from k = 0 on.
-struct Operands {
-  Broadcast a;
-  const float* b;
-  int64_t b_stride;
-  int64_t depth;
-};
-
-// The operands of one panel in a band of rows that has the same terms throughout.
-struct PanelOperands {
-  const Operands* first;
-  int64_t count;
-};
-
-// A tile's place in the output, and what is there already.
-struct Target {
-  const Problem* problem;
-  int64_t row, column;
-  bool is_first;  // pass: the output holds nothing yet
-};
-
-// Rows from `before` on (null: none), `stride` apart, enter the sums.
-template <int kTileRows, int kVecs>
-PLUMB_INLINE void finish(Vec (&acc)[kTileRows][kVecs], float scale, const float* before,
-                         int64_t stride) {
-  for (int m = 0; m < kTileRows; ++m) {
-    for (int i = 0; i < kVecs; ++i) {
-      acc[m][i] *= broadcast(scale);
-      if (before != nullptr) {
-        acc[m][i] += load(before + m * stride + i * kLanes);
-      }
-    }
-  }
-}
-
-template <int kTileRows, int kVecs>
-PLUMB_INLINE void store_dense(const Target& t, Vec (&acc)[kTileRows][kVecs]) {
-  const Problem& p = *t.problem;
-  float* out = p.out + t.row * p.out_row + t.column;
-  if (!t.is_first) {
-    finish(acc, p.scale, out, p.out_row);
-  } else if (p.addend != nullptr) {
-    finish(acc, p.scale, p.addend + t.row * p.addend_row + t.column, p.addend_row);
-  } else {
-    finish(acc, p.scale, nullptr, 0);
-  }
-  for (int m = 0; m < kTileRows; ++m) {
-    for (int i = 0; i < kVecs; ++i) {
-      store(out + m * p.out_row + i * kLanes, acc[m][i]);
-    }
-  }
-}
-
-// Any width and strides.
-template <int kTileRows, int kVecs>
-void store_elements(const Target& t, Vec (&acc)[kTileRows][kVecs]) {
-  const Problem& p = *t.problem;
-  constexpr int kWidth = kVecs * kLanes;
-  const int64_t width = std::min<int64_t>(kWidth, p.columns - t.column);
-  float tile[kTileRows * kWidth] = {};
-  float* out = p.out + t.row * p.out_row + t.column * p.out_column;
-  for (int m = 0; m < kTileRows; ++m) {
-    const float* addend = p.addend + (t.row + m) * p.addend_row + t.column;
-    for (int64_t j = 0; j < width; ++j) {
-      tile[m * kWidth + j] = !t.is_first           ? out[m * p.out_row + j * p.out_column]
-                             : p.addend == nullptr ? 0.0f
-                                                   : addend[j];
-    }
-  }
-  finish(acc, p.scale, tile, kWidth);
-  for (int m = 0; m < kTileRows; ++m) {
-    for (int i = 0; i < kVecs; ++i) {
-      store(tile + m * kWidth + i * kLanes, acc[m][i]);
-    }
-    for (int64_t j = 0; j < width; ++j) {
-      out[m * p.out_row + j * p.out_column] = tile[m * kWidth + j];
-    }
-  }
-}
-
-template <int kTileRows, int kVecs>
-void compute_tile(const PanelOperands& operands, const Target& t) {
-  Vec acc[kTileRows][kVecs] = {};
-  for (int64_t i = 0; i < operands.count; ++i) {
-    const Operands& o = operands.first[i];
-    tile::multiply({o.a.data + t.row * o.a.row, o.a.row, o.a.column}, o.b, o.b_stride, 0, o.depth,
-                   acc);
-  }
-  const bool is_dense =
-      t.problem->out_column == 1 && t.column + kVecs * kLanes <= t.problem->columns;
-  if (is_dense) {
-    store_dense(t, acc);
-  } else {
-    store_elements(t, acc);
-  }
-}
-
-template <int kTileRows>
-void compute_panel(const PanelOperands& operands, const Target& t) {
-  const int64_t vecs = divide_up(t.problem->columns - t.column, kLanes);
-  if (vecs >= 3) {
-    compute_tile<kTileRows, 3>(operands, t);
-  } else if (vecs == 2) {
-    compute_tile<kTileRows, 2>(operands, t);
-  } else {
-    compute_tile<kTileRows, 1>(operands, t);
-  }
-}
-
-// Tiles have 1, 2, 4 or kRows rows.
-PLUMB_INLINE int64_t rows_at_once(int64_t rows) {
-  return rows >= kRows ? kRows : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
-}
-
-void compute_rows(int64_t rows, const PanelOperands& operands, const Target& t) {
-  switch (rows) {
-    case 1:
-      return compute_panel<1>(operands, t);
-    case 2:
-      return compute_panel<2>(operands, t);
-    case 4:
-      return compute_panel<4>(operands, t);
-    default:
-      return compute_panel<kRows>(operands, t);
-  }
-}
+constexpr int64_t kConvertGrain = 1 << 16;
 
 // What a thread keeps from task to task, so that nothing is allocated in the steady state.
+template <class Number>
 struct Workspace {
   std::vector<float> memory;
-  std::vector<Operands> packed;    // of each panel and segment
-  std::vector<Operands> operands;  // those of a band, panel by panel
-  std::vector<PanelOperands> panels;
+  std::vector<Units<typename Number::Unit>> left;  // of a pass's segments
+  std::vector<Operands<Number>> packed;            // of each panel and segment
+  std::vector<Operands<Number>> operands;          // those of a band, panel by panel
+  std::vector<PanelOperands<Number>> panels;
   std::vector<int64_t> row_bounds;
 };
 
+// The left operands of a problem's terms.
+template <class Number>
+using LeftUnits = std::vector<Units<typename Number::Unit>>;
+
+template <class Number>
 class TaskRun {
  public:
-  TaskRun(const Plan& plan, const Task& task, Workspace& space)
-      : plan_(plan), problem_(*plan.problem), task_(task), space_(space) {}
+  using Unit = typename Number::Unit;
+
+  TaskRun(const Plan& plan, const LeftUnits<Number>& left, const Task& task,
+          Workspace<Number>& space)
+      : plan_(plan), problem_(*plan.problem), left_(left), task_(task), space_(space) {}
 
   void run() {
     find_row_bounds();
@@ -296,35 +81,46 @@ class TaskRun {
   }
 
   void pack_pass(const Pass& pass) {
-    float* memory = tile::aligned_floats(space_.memory, panels() * depth_of(pass) * kPanel);
+    int64_t units = 0;
+    space_.left.clear();
+    for (const Segment& segment : pass) {
+      units += divide_up(segment.end - segment.begin, Number::kDepth);
+      space_.left.push_back(left_[segment.term]);
+      Units<Unit>& a = space_.left.back();
+      a.data +=
+          segment.begin / Number::kDepth * a.column - problem_.terms[segment.term].row * a.row;
+    }
+    auto* memory =
+        reinterpret_cast<Unit*>(tile::aligned_floats(space_.memory, panels() * units * kPanel));
     space_.packed.clear();
     for (int64_t panel = task_.panel_begin; panel < task_.panel_end; ++panel) {
-      for (const Segment& segment : pass) {
-        space_.packed.push_back(pack_segment(segment, panel * kPanel, memory));
-        memory += (segment.end - segment.begin) * kPanel;
+      for (std::size_t i = 0; i < pass.size(); ++i) {
+        space_.packed.push_back(pack_segment(pass[i], panel * kPanel, memory));
+        space_.packed.back().a = &space_.left[i];
+        memory += space_.packed.back().units * kPanel;
       }
     }
   }
 
   // b stays null where the term adds nothing to the panel.
-  Operands pack_segment(const Segment& segment, int64_t column, float* memory) const {
-    const Term& term = *segment.term;
-    const int64_t depth = segment.end - segment.begin;
-    const View& a = term.a;
-    const float* left = a.data + segment.begin * a.column - term.row * a.row;
-    Operands operands{{left, a.row, a.column}, nullptr, kPanel, depth};
+  Operands<Number> pack_segment(const Segment& segment, int64_t column, Unit* memory) const {
+    const Term& term = problem_.terms[segment.term];
+    Operands<Number> operands{nullptr, nullptr, kPanel,
+                              divide_up(segment.end - segment.begin, Number::kDepth)};
     if (!meets(term, column)) {
       return operands;
     }
     const PanelSource source{term.b, column - term.column, term.columns, segment.begin,
                              segment.end};
-    const bool few_rows = task_.row_end - task_.row_begin <= kUnpackedRows;
-    if (few_rows && term.b.column == 1 && source.is_whole()) {
-      operands.b = term.b.data + segment.begin * term.b.row + source.first;
-      operands.b_stride = term.b.row;
-      return operands;
+    if constexpr (Number::kDepth == 1) {
+      const bool few_rows = task_.row_end - task_.row_begin <= kUnpackedRows;
+      if (few_rows && term.b.column == 1 && source.is_whole()) {
+        operands.b = term.b.data + segment.begin * term.b.row + source.first;
+        operands.b_stride = term.b.row;
+        return operands;
+      }
     }
-    pack(source, memory);
+    pack<Number>(source, memory);
     operands.b = memory;
     return operands;
   }
@@ -335,11 +131,11 @@ class TaskRun {
     space_.operands.reserve(space_.packed.size());  // pointers into it stay good
     space_.panels.clear();
     for (int64_t panel = 0; panel < panels(); ++panel) {
-      const Operands* first = space_.operands.data() + space_.operands.size();
+      const Operands<Number>* first = space_.operands.data() + space_.operands.size();
       int64_t count = 0;
       for (int64_t s = 0; s < segments; ++s) {
-        const Term& term = *pass[s].term;
-        const Operands& operands = space_.packed[panel * segments + s];
+        const Term& term = problem_.terms[pass[s].term];
+        const Operands<Number>& operands = space_.packed[panel * segments + s];
         if (operands.b != nullptr && term.row <= row && row < term.row + term.rows) {
           space_.operands.push_back(operands);
           ++count;
@@ -362,38 +158,81 @@ class TaskRun {
 
   const Plan& plan_;
   const Problem& problem_;
+  const LeftUnits<Number>& left_;
   const Task& task_;
-  Workspace& space_;
+  Workspace<Number>& space_;
 };
 
-double work_of(const Problem& problem) {
+// Left operands as the kernel reads them: in place, or as copies that live here.
+template <class Number>
+class LeftOperands {
+ public:
+  LeftUnits<Number> of(const Problem& problem) {
+    LeftUnits<Number> all;
+    for (const Term& term : problem.terms) {
+      all.push_back(of(term));
+    }
+    return all;
+  }
+
+ private:
+  using Unit = typename Number::Unit;
+
+  Units<Unit> of(const Term& term) {
+    if constexpr (Number::kDepth == 1) {
+      return {term.a.data, term.a.row, term.a.column};
+    } else {
+      const int64_t units = divide_up(term.depth, Number::kDepth);
+      memory_.push_back(c10::GetCPUAllocator()->allocate(
+          sizeof(Unit) * static_cast<std::size_t>(units * term.rows)));
+      auto* to = static_cast<Unit*>(memory_.back().get());
+      if (term.a.column == 1) {
+        at::parallel_for(0, term.rows, std::max<int64_t>(1, kConvertGrain / term.depth),
+                         [&](int64_t begin, int64_t end) {
+                           convert_rows<Number>(term.a, term.depth, begin, end, to);
+                         });
+        return {to, units, 1};
+      }
+      at::parallel_for(0, units, std::max<int64_t>(1, kConvertGrain / term.rows),
+                       [&](int64_t begin, int64_t end) {
+                         convert_columns<Number>(term.a, term.rows, term.depth, begin, end, to);
+                       });
+      return {to, 1, term.rows};
+    }
+  }
+
+  std::vector<at::DataPtr> memory_;
+};
+
+double work_of(const std::vector<Problem>& problems) {
   double work = 0;
-  for (const Term& term : problem.terms) {
-    work += static_cast<double>(term.rows * term.columns) * static_cast<double>(term.depth);
+  for (const Problem& problem : problems) {
+    for (const Term& term : problem.terms) {
+      work += static_cast<double>(term.rows * term.columns) * static_cast<double>(term.depth);
+    }
   }
   return work;
 }
 
-}  // namespace
-
-void run(const std::vector<Problem>& problems) {
-  double work = 0;
-  for (const Problem& problem : problems) {
-    work += work_of(problem);
-  }
-  const int64_t threads = work < kParallelWork ? 1 : at::get_num_threads();
+template <class Number>
+void run_in(const std::vector<Problem>& problems) {
+  const int64_t threads = work_of(problems) < kParallelWork ? 1 : at::get_num_threads();
   const int64_t wanted = threads == 1 ? 1 : kTasksPerThread * threads;
+  LeftOperands<Number> operands;
+  std::vector<LeftUnits<Number>> left;
   std::vector<Plan> plans;
   std::vector<Task> tasks;
   for (const Problem& problem : problems) {
+    left.push_back(operands.of(problem));
     plans.push_back({&problem, passes_of(problem)});
     add_tasks(plans.back(), std::ssize(plans) - 1, wanted, tasks);
   }
   std::atomic<std::size_t> next{0};
   const auto take_tasks = [&](int64_t, int64_t) {
-    thread_local Workspace space;
+    thread_local Workspace<Number> space;
     for (std::size_t i = next++; i < tasks.size(); i = next++) {
-      TaskRun(plans[tasks[i].problem], tasks[i], space).run();
+      const int64_t problem = tasks[i].problem;
+      TaskRun<Number>(plans[problem], left[problem], tasks[i], space).run();
     }
   };
   const int64_t used = std::min<int64_t>(threads, std::ssize(tasks));
@@ -402,6 +241,23 @@ void run(const std::vector<Problem>& problems) {
   } else {
     at::parallel_for(0, used, 1, take_tasks);
   }
+}
+
+}  // namespace
+
+bool multiplies_bf16() {
+  return kMultipliesBf16;
+}
+
+void run(const std::vector<Problem>& problems, Precision precision) {
+  if (precision == Precision::f32) {
+    return run_in<F32>(problems);
+  }
+#if defined(__AVX512BF16__)
+  run_in<Bf16>(problems);
+#else
+  throw Error("gemm: this build has no bf16 products; ask multiplies_bf16() first", Exit::failed);
+#endif
 }
 
 }  // namespace plumb::gemm_kernel

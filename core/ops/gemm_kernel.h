@@ -34,7 +34,13 @@ struct Problem {
   float scale = 1.0f;
 };
 
+// What operands are multiplied in; sums are f32.
+enum class Precision { f32, bf16 };
+
+// Whether this build has bf16 products: on x86 those of AVX512-BF16.
+bool multiplies_bf16();
+
 // All problems in one round over the threads of ATen's pool; their outputs must not overlap.
-void run(const std::vector<Problem>& problems);
+void run(const std::vector<Problem>& problems, Precision precision);
 
 }  // namespace plumb::gemm_kernel

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/ops/gemm_kernel.h"
 #include "tests/support/allclose.h"
 
 namespace plumb {
@@ -36,16 +37,37 @@ const std::vector<Shape> kShapes = {{1, 1, 1},      {7, 5, 3},      {8, 48, 16},
                                     {15, 16, 800},  {64, 97, 256},  {16, 130, 64}, {33, 47, 1601},
                                     {300, 200, 31}, {130, 300, 769}};
 
-TEST(Gemm, MatchesFloat64AsWellAsAtenDoes) {
+// In f32, and in bf16 where this CPU has it.
+class GemmPrecisions : public testing::TestWithParam<GemmPrecision> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == GemmPrecision::bf16 && !gemm_kernel::multiplies_bf16()) {
+      GTEST_SKIP() << "this CPU does not multiply bf16";
+    }
+    set_gemm_precision(GetParam());
+  }
+  void TearDown() override { set_gemm_precision(GemmPrecision::f32); }
+};
+INSTANTIATE_TEST_SUITE_P(All, GemmPrecisions,
+                         testing::Values(GemmPrecision::f32, GemmPrecision::bf16),
+                         [](const auto& info) {
+                           return info.param == GemmPrecision::f32 ? "f32" : "bf16";
+                         });
+
+TEST_P(GemmPrecisions, MatchesFloat64AsWellAsAtenDoes) {
   at::manual_seed(3);
+  const bool rounds = GetParam() == GemmPrecision::bf16;
+  const auto rounded = [rounds](const at::Tensor& x) {
+    return rounds ? x.to(at::kBFloat16).to(at::kFloat) : x;
+  };
   for (const Shape& s : kShapes) {
     for (const int turned : {0, 1, 2, 3}) {
       const at::Tensor a = matrix(s.rows, s.depth, (turned & 1) != 0);
       const at::Tensor b = matrix(s.depth, s.columns, (turned & 2) != 0);
-      const at::Tensor want = at::mm(a.to(at::kDouble), b.to(at::kDouble));
+      const at::Tensor want = at::mm(rounded(a).to(at::kDouble), rounded(b).to(at::kDouble));
       std::ostringstream what;
       what << s.rows << " x " << s.columns << " x " << s.depth << ", turned " << turned;
-      expect_as_good_as_aten(product_of(a, b), at::mm(a, b), want, what.str());
+      expect_as_good_as_aten(product_of(a, b), at::mm(rounded(a), rounded(b)), want, what.str());
       const at::Tensor turned_out = at::empty({s.columns, s.rows}).t();
       gemm({{turned_out, {{a, b}}}});
       EXPECT_TRUE(same_bits(turned_out.contiguous(), product_of(a, b))) << what.str();
@@ -111,7 +133,7 @@ TEST(Gemm, NothingToMultiplyLeavesTheAddend) {
   gemm({});
 }
 
-TEST(Gemm, BitsDependNotOnThreads) {
+TEST_P(GemmPrecisions, BitsDependNotOnThreads) {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
   const at::Tensor a = at::randn({500, 900}), b = at::randn({333, 900}).t();
@@ -128,7 +150,7 @@ TEST(Gemm, BitsDependNotOnThreads) {
   at::set_num_threads(threads);
 }
 
-TEST(Gemm, BitsDependNotOnRowsAndColumnsBeside) {
+TEST_P(GemmPrecisions, BitsDependNotOnRowsAndColumnsBeside) {
   const at::Tensor a = at::randn({200, 900}), b = at::randn({900, 300});
   const at::Tensor whole = product_of(a, b);
   EXPECT_TRUE(same_bits(product_of(a.narrow(0, 13, 30), b), whole.narrow(0, 13, 30).contiguous()));
@@ -137,7 +159,7 @@ TEST(Gemm, BitsDependNotOnRowsAndColumnsBeside) {
 
 // Rows of one adapter, alone or beside rows of others: the base's depth and the updates' together
 // pass the limit of what is summed at once.
-TEST(Gemm, BitsDependNotOnUpdatesOfOtherRows) {
+TEST_P(GemmPrecisions, BitsDependNotOnUpdatesOfOtherRows) {
   const at::Tensor a = at::randn({90, 760}), b = at::randn({760, 100});
   const at::Tensor low = at::randn({30, 16}), up = at::randn({16, 100});
   const at::Tensor deep = at::randn({30, 500}), deep_up = at::randn({500, 100});

@@ -55,7 +55,8 @@ PpoTrainer::PpoTrainer(const PpoJob& job, RunContext& context)
       kl_(job.ppo.kl),
       rollout_{job.ppo.rollout,
                job.ppo.compat == "trl" ? ScorePlacement::after_eos : ScorePlacement::last_token,
-               job.seed, job.train.micro_batch_tokens},
+               job.seed, job.train.micro_batch_tokens,
+               std::make_shared<DecodeWeights>(weight_format_of(job.ppo.rollout.weights))},
       iterations_(
           total_steps(job.train, job.prompts->size() * job.ppo.rollout.samples_per_prompt)) {
   check_sizes(job, context.comm);

@@ -25,6 +25,7 @@ GenerateTask generate_task(const PpoModels& models, const RolloutSettings& setti
   task.sampling.stop = settings.options.stop;
   task.seed = settings.seed;
   task.max_batch = settings.options.decode_batch;
+  task.weights = settings.weights;
   task.on_token = [](std::size_t, int32_t) { return !stop_requested(); };
   return task;
 }

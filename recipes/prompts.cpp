@@ -75,6 +75,8 @@ GenerateTask generate_task(const GenerateOptions& options, const UsedModel& mode
   if (options.greedy) task.sampling.temperature = 0;
   task.seed = static_cast<uint64_t>(options.seed);
   task.max_batch = options.batch;
+  task.weights = std::make_shared<DecodeWeights>(weight_format_of(options.weights));
+  task.weights->prepare(*model.decoder);
   return task;
 }
 

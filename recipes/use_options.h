@@ -36,6 +36,7 @@ struct GenerateOptions {
   int64_t samples = 1;
   int64_t seed = 42;
   int64_t batch = 16;
+  std::string weights = "f32";
   UseOptions use;
 
   template <class Visitor>
@@ -52,6 +53,10 @@ struct GenerateOptions {
     v("samples", samples, "completions a prompt", at_least(1));
     v("seed", seed, "keys the draws", at_least(0));
     v("batch", batch, "sequences decoded at the same time", at_least(1));
+    v("weights", weights,
+      "how decoding reads the base's weights: f32; bf16, half the memory traffic and exact where "
+      "the files are bf16; int8, a quarter, rounded as GGUF's q8_0",
+      one_of({"f32", "bf16", "int8"}));
     v("use", use, "model");
   }
 };

@@ -11,6 +11,7 @@
 namespace plumb {
 namespace {
 
+constexpr float kLargestHalf = 65504.0f;
 constexpr int64_t kConvertGrain = 32768;  // weights that pay for another thread
 
 int64_t groups_of(int64_t width) {
@@ -20,10 +21,19 @@ int64_t groups_of(int64_t width) {
 // As ggml's quantize_row_q8_0_ref: values by the f32 scale, which is then rounded to f16.
 float quantise(const float* from, int64_t count, int8_t* to) {
   float largest = 0;
+  bool is_finite = true;
   for (int64_t i = 0; i < count; ++i) {
     largest = std::max(largest, std::abs(from[i]));
+    is_finite = is_finite && std::isfinite(from[i]);
   }
   const float scale = largest / 127.0f;
+  if (!is_finite || scale > kLargestHalf) {
+    throw Error(
+        "int8 weights: a weight is not finite, or too large for its scale to be f16 (over " +
+            std::to_string(127 * kLargestHalf) +
+            "); plumb info names tensors with such values; use weights f32",
+        Exit::non_finite);
+  }
   const float inverse = scale == 0 ? 0.0f : 1.0f / scale;
   for (int64_t i = 0; i < count; ++i) {
     to[i] = static_cast<int8_t>(std::round(from[i] * inverse));
@@ -67,6 +77,18 @@ WeightFormat weight_format_of(const std::string& name) {
   if (name == "bf16") return WeightFormat::bf16;
   if (name == "int8") return WeightFormat::int8;
   throw Error("weights: '" + name + "' is none of f32, bf16, int8", Exit::usage);
+}
+
+void DecodeWeights::prepare(const Decoder& decoder) {
+  for (const LayerWeights& layer : decoder.weights.layers) {
+    for (const Product which : {Product::qkv, Product::o, Product::gate_up, Product::down}) {
+      const ProductWeights& product = layer.product(which);
+      if (!decoder.config.is_encoder_decoder) {  // of those some rows and layers are not decoded
+        get(product.weight, product.bias);
+      }
+    }
+  }
+  get(decoder.weights.lm_head, {});
 }
 
 const DecodeWeights::Narrow& DecodeWeights::narrow(const at::Tensor& weight) {

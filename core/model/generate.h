@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,9 +33,9 @@ struct Completion {
 
 struct GenerateTask {
   const Decoder* decoder = nullptr;
-  const Adapter* adapter = nullptr;      // null: the base alone
-  DecodeWeights* weights = nullptr;      // the decoder's, to be read in another format; null: f32
-  const Tokenizer* tokenizer = nullptr;  // needed for stop strings only
+  const Adapter* adapter = nullptr;        // null: the base alone
+  std::shared_ptr<DecodeWeights> weights;  // null: f32; kept by who generates again and again
+  const Tokenizer* tokenizer = nullptr;    // needed for stop strings only
   std::set<int32_t> eos_ids;  // a set: generation_config, config and tokenizer may each name some
   SamplingOptions sampling;
   uint64_t seed = 0;

@@ -44,7 +44,7 @@ GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<Generat
       stop_(task.sampling.stop, task.tokenizer),
       eos_ids_(task.eos_ids.begin(), task.eos_ids.end()),
       decoder_start_{task.decoder->config.decoder_start_token_id},
-      forward_(*task.decoder, task.weights == nullptr ? own_weights_ : *task.weights, task.adapter,
+      forward_(*task.decoder, task.weights ? *task.weights : own_weights_, task.adapter,
                std::max(kPromptRows, slots_for(task, requests.size())),
                slots_for(task, requests.size())),
       cache_(cache_shape(task, slots_for(task, requests.size()))),

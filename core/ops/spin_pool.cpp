@@ -81,20 +81,33 @@ class SpinPool {
     }
     loop.run(0);
     for (int64_t part = 1; part < loop.parts; ++part) {
-      const Worker& worker = *workers_[part - 1];
-      wait_while(worker.done, worker.posted.load(std::memory_order_relaxed) - 1);
+      Worker& worker = *workers_[part - 1];
+      const uint32_t turn = worker.posted.load(std::memory_order_relaxed);
+      if (worker.take(turn)) {
+        loop.run(part);  // the worker has not come to it: it sleeps, or others have its core
+      } else {
+        wait_while(worker.done, worker.done_before);
+      }
+      worker.done_before = worker.done.load(std::memory_order_acquire);
     }
     return true;
   }
 
  private:
-  // `posted` counts loops given to the worker and `done` those it has finished; between loops they
-  // are equal.
+  // Turns count the loops given to a worker. Who moves `taken` on to a turn runs that part: the
+  // worker, or the caller once it is through with its own.
   struct alignas(kCacheLine) Worker {
     std::atomic<uint32_t> posted = 0;
-    Loop* loop = nullptr;
-    alignas(kCacheLine) std::atomic<uint32_t> done = 0;
+    Loop* loop = nullptr;  // of turn `posted`; read by who took it
+    alignas(kCacheLine) std::atomic<uint32_t> taken = 0;
+    std::atomic<uint32_t> done = 0;                // loops that the worker has finished
+    alignas(kCacheLine) uint32_t done_before = 0;  // the caller's: those before this loop
     std::thread thread = {};
+
+    bool take(uint32_t turn) {
+      uint32_t before = turn - 1;
+      return taken.compare_exchange_strong(before, turn, std::memory_order_acq_rel);
+    }
   };
 
   static void post(Worker& worker, Loop* loop) {
@@ -107,13 +120,17 @@ class SpinPool {
     Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
     const auto part = static_cast<int64_t>(workers_.size());
     worker.thread = std::thread([&worker, part] {
-      for (uint32_t seen = 0;; ++seen) {
-        wait_while(worker.posted, seen);
+      for (uint32_t turn = 0;;) {
+        wait_while(worker.posted, turn);
+        turn = worker.posted.load(std::memory_order_acquire);
+        if (!worker.take(turn)) {
+          continue;
+        }
         if (worker.loop == nullptr) {
           return;
         }
         worker.loop->run(part);
-        worker.done.store(seen + 1, std::memory_order_release);
+        worker.done.fetch_add(1, std::memory_order_release);
         worker.done.notify_one();
       }
     });

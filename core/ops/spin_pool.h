@@ -2,7 +2,8 @@
 // less time than the kernel needs to wake a thread. Workers look for the next loop for some tens of
 // microseconds before they sleep, so that a loop begins and ends in a fraction of one; ATen's pool
 // either sleeps at once or never (OMP_WAIT_POLICY), which takes the cores from whoever else
-// computes.
+// computes. A range whose worker has not come to it is run by the caller, so that a core taken by
+// others costs its share and no waiting.
 #pragma once
 #include <algorithm>
 #include <cstdint>

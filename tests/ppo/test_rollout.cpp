@@ -38,6 +38,25 @@ void shake(const Adapter& adapter, double deviation) {
   }
 }
 
+// What the sampler says of its tokens is of the narrow weights; what is trained is not.
+TEST(Rollout, NarrowWeightsDrawFromAPolicyNearby) {
+  const TestFolder folder;
+  SmallWorld world(folder / "p.h5");
+  at::manual_seed(1);
+  shake(world.policy, 0.1);
+  const auto gap = [&world](WeightFormat format) {
+    const RolloutSettings settings{world.job.ppo.rollout, ScorePlacement::last_token, 5, 64,
+                                   std::make_shared<DecodeWeights>(format)};
+    Trajectory t = sample_responses(world.job.models, settings, some_requests(8));
+    evaluate_roles(world.job.models, world.job.terms, settings, t);
+    return (t.sampler_logprobs - t.logprobs).abs().max().item<double>();
+  };
+  const double f32 = gap(WeightFormat::f32), int8 = gap(WeightFormat::int8);
+  EXPECT_LT(f32, 1e-5);
+  EXPECT_GT(int8, 10 * f32);
+  EXPECT_LT(int8, 0.05);
+}
+
 TEST(Rollout, EveryRoleIsAsIfItRanAlone) {
   const TestFolder folder;
   SmallWorld world(folder / "p.h5");

@@ -274,6 +274,52 @@ TEST(Generate, LogprobsEqualTheTrainingForward) {
   }
 }
 
+// The decoder with every product and the head as `weights` widens them. Its embedding stays.
+Decoder widened(const Decoder& decoder, DecodeWeights& weights) {
+  const auto wide = [&weights](const at::Tensor& tensor) {
+    const DecodeWeight narrow = weights.get(tensor, {});
+    const at::Tensor eye = at::eye(tensor.size(1));
+    const at::Tensor columns = at::empty({tensor.size(1), tensor.size(0)});
+    decode_linear(eye.const_data_ptr<float>(), tensor.size(1), narrow, {},
+                  {.y = columns.mutable_data_ptr<float>(), .y_stride = tensor.size(0)});
+    return columns.t().contiguous();
+  };
+  Decoder result = decoder;
+  for (LayerWeights& layer : result.weights.layers) {
+    for (ProductWeights* product : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down}) {
+      product->weight = wide(product->weight);
+    }
+  }
+  result.weights.lm_head = wide(result.weights.lm_head);
+  return result;
+}
+
+TEST(Generate, NarrowWeightsGenerateAsTheWidenedModel) {
+  const auto requests = mixed_requests();
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8}) {
+    const auto weights = std::make_shared<DecodeWeights>(format);
+    weights->prepare(tiny());
+    const Decoder wide = widened(tiny(), *weights);
+    for (const Adapter* adapter : {static_cast<const Adapter*>(nullptr), &tiny_adapter()}) {
+      GenerateTask task = sampled_task(adapter, 16);
+      const auto in_f32 = generate(task, requests);
+      task.decoder = &wide;
+      const auto of_widened = generate(task, requests);
+      task.decoder = &tiny();
+      task.weights = weights;
+      const auto narrow = generate(task, requests);
+      expect_same(narrow, of_widened);
+      task.max_batch = 3;
+      expect_same(generate(task, requests), narrow);
+      double gap = 0;
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        gap = std::max<double>(gap, std::abs(narrow[i].logprobs[0] - in_f32[i].logprobs[0]));
+      }
+      EXPECT_GT(gap, 1e-4);  // or the narrow weights were not read
+    }
+  }
+}
+
 TEST(Generate, StopStringsAreKeptWithTheTokenThatCompletesThem) {
   const Json& run = expected()["plain"]["runs"][3];
   const auto ids = run["ids"].get<std::vector<int32_t>>();

@@ -18,8 +18,10 @@
 #include "core/ops/pair_loss_kernel.h"
 #include "core/ops/rms_norm_kernel.h"
 #include "core/ops/rope_kernel.h"
+#include "core/ops/sampling_kernel.h"
 #include "core/ops/token_loss_kernel.h"
 #include "core/ops/value_loss_kernel.h"
+#include "core/ops/varlen_attention_kernel.h"
 #include "core/ops/whiten_kernel.h"
 
 namespace plumb {
@@ -53,6 +55,9 @@ struct KernelTable {
   decltype(&launch_pair_loss) pair_loss = nullptr;
   decltype(&launch_head_norm_forward) head_norm_forward = nullptr;
   decltype(&launch_head_norm_backward) head_norm_backward = nullptr;
+  decltype(&launch_sample_tokens) sample_tokens = nullptr;
+  decltype(&launch_varlen_forward) varlen_forward = nullptr;
+  decltype(&launch_varlen_backward) varlen_backward = nullptr;
 };
 
 inline constexpr const char* kKernelTableSymbol = "plumb_kernel_table";

@@ -30,6 +30,9 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
       .pair_loss = launch_pair_loss,
       .head_norm_forward = launch_head_norm_forward,
       .head_norm_backward = launch_head_norm_backward,
+      .sample_tokens = launch_sample_tokens,
+      .varlen_forward = launch_varlen_forward,
+      .varlen_backward = launch_varlen_backward,
   };
   return &table;
 }

@@ -96,9 +96,9 @@ TEST(KlRewardsKernel, EveryEstimator) {
 TEST(KlRewardsKernel, SmallDifferences) {
   Result result;
   expect_clean(
-      run_rewards({{2}, {2}, {-1.0f, 0.0f}, {-1.0f, 0x1p-10f}, {0.0f}, 1.0, KlTerm::k3}, result));
+      run_rewards({{2}, {2}, {-1.0f, 0.0f}, {-1.0f, 0.001f}, {0.0f}, 1.0, KlTerm::k3}, result));
   EXPECT_EQ(result.kl[0], 0.0f);
-  EXPECT_NEAR(result.kl[1], std::expm1(0x1p-10) - 0x1p-10, 2e-10);
+  EXPECT_NEAR(result.kl[1], std::expm1(double{0.001f}) - double{0.001f}, 2e-10);
 }
 
 TEST(KlRewardsKernel, MatchesTrl) {

@@ -14,8 +14,11 @@
 #include "core/ops/head_norm_kernel.h"
 #include "core/ops/kl_rewards_kernel.h"
 #include "core/ops/layer_norm_kernel.h"
+#include "core/ops/low_rank_kernel.h"
+#include "core/ops/nf4_kernel.h"
 #include "core/ops/paged_attention_kernel.h"
 #include "core/ops/pair_loss_kernel.h"
+#include "core/ops/quantised_gemv_kernel.h"
 #include "core/ops/rms_norm_kernel.h"
 #include "core/ops/rope_kernel.h"
 #include "core/ops/sampling_kernel.h"
@@ -58,6 +61,13 @@ struct KernelTable {
   decltype(&launch_sample_tokens) sample_tokens = nullptr;
   decltype(&launch_varlen_forward) varlen_forward = nullptr;
   decltype(&launch_varlen_backward) varlen_backward = nullptr;
+  decltype(&launch_nf4_quantise) nf4_quantise = nullptr;
+  decltype(&launch_nf4_dequantise) nf4_dequantise = nullptr;
+  decltype(&launch_nf4_gemv) nf4_gemv = nullptr;
+  decltype(&launch_int8_gemv) int8_gemv = nullptr;
+  decltype(&launch_int8_quantise) int8_quantise = nullptr;
+  decltype(&launch_low_rank_forward) low_rank_forward = nullptr;
+  decltype(&launch_low_rank_backward) low_rank_backward = nullptr;
 };
 
 inline constexpr const char* kKernelTableSymbol = "plumb_kernel_table";

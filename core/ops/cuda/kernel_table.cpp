@@ -33,6 +33,13 @@ extern "C" const plumb::KernelTable* plumb_kernel_table() {
       .sample_tokens = launch_sample_tokens,
       .varlen_forward = launch_varlen_forward,
       .varlen_backward = launch_varlen_backward,
+      .nf4_quantise = launch_nf4_quantise,
+      .nf4_dequantise = launch_nf4_dequantise,
+      .nf4_gemv = launch_nf4_gemv,
+      .int8_gemv = launch_int8_gemv,
+      .int8_quantise = launch_int8_quantise,
+      .low_rank_forward = launch_low_rank_forward,
+      .low_rank_backward = launch_low_rank_backward,
   };
   return &table;
 }

@@ -177,6 +177,26 @@ TYPED_TEST(SamplingKernel, LongVocabularies) {
   }
 }
 
+// Of equal weights top-p keeps the lower ids, which here lie before the larger weights.
+TEST(SamplingKernelRows, TiesBeforeLargerWeights) {
+  std::vector<float> logits(24, 0.0f);
+  std::fill(logits.end() - 4, logits.end(), 1.0f);
+  expect_as_cpu(Case<float>{.rows = std::vector<std::vector<float>>(64, logits)}, {.top_p = 0.6});
+}
+
+TEST(SamplingKernelRows, PenaltyOfNegativeLogits) {
+  Case<float> test{.rows = std::vector<std::vector<float>>(16, normal_values<float>(40, 172))};
+  for (std::vector<float>& row : test.rows) {
+    for (float& logit : row) {
+      logit = -std::abs(logit);
+    }
+  }
+  for (int32_t id = 0; id < 40; id += 2) {
+    test.seen.push_back(id);
+  }
+  expect_as_cpu(test, {.repetition_penalty = 3.0});
+}
+
 // What transformers keeps is all that is ever drawn; and nearly all of it is.
 TEST(SamplingFixture, DrawsFromWhatTransformersKeeps) {
   const auto json = nlohmann::json::parse(std::ifstream("tests/oracle/fixtures/sampling.json"));

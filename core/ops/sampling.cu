@@ -31,11 +31,10 @@ struct Row {
   int64_t num_banned;  // 0 where the row bans nothing
   float penalty, temperature;
 
-  __device__ __forceinline__ float tempered(int64_t i) const {
-    return to_float(logits[i]) / temperature;
-  }
-  __device__ __forceinline__ float score(int64_t i) const {
-    float value = to_float(logits[i]);
+  __device__ __forceinline__ float logit(int64_t i) const { return to_float(logits[i]); }
+  __device__ __forceinline__ float tempered(int64_t i) const { return logit(i) / temperature; }
+  __device__ __forceinline__ float score(int64_t i) const { return score_of(i, logit(i)); }
+  __device__ __forceinline__ float score_of(int64_t i, float value) const {
     if (seen != nullptr && (seen[i / 32] >> (i % 32) & 1u) != 0) {
       value = value < 0.0f ? value * penalty : value / penalty;
     }
@@ -80,9 +79,10 @@ template <class T>
 __device__ __forceinline__ Peaks peaks_of(const Row<T>& row, int64_t vocab, float* of_warps) {
   Peaks peaks{-INFINITY, -INFINITY, true};
   for_row(vocab, [&](int64_t i) {
-    peaks.is_finite = peaks.is_finite && fabsf(to_float(row.logits[i])) <= kLargest;
-    peaks.logit = fmaxf(peaks.logit, row.tempered(i));
-    peaks.score = fmaxf(peaks.score, row.score(i));
+    const float logit = row.logit(i);
+    peaks.is_finite = peaks.is_finite && fabsf(logit) <= kLargest;
+    peaks.logit = fmaxf(peaks.logit, logit / row.temperature);
+    peaks.score = fmaxf(peaks.score, row.score_of(i, logit));
   });
   peaks.logit = warp_max(peaks.logit);
   peaks.score = warp_max(peaks.score);

@@ -1,6 +1,8 @@
 // What both forms of AdamW share: finding a block's tensor, four values a thread, the step of a
 // weight, and how weights are stored.
 #pragma once
+#include <cmath>
+
 #include "core/ops/adamw_kernel.h"
 #include "core/ops/cuda/dispatch.cuh"
 #include "core/ops/cuda/philox.cuh"

@@ -23,11 +23,11 @@ __device__ __forceinline__ float kept_scale(const LowRankDropout& by, int64_t ro
 }
 
 template <class T>
-__device__ __forceinline__ float at(const void* array, int64_t place) {
+__device__ __forceinline__ float value_at(const void* array, int64_t place) {
   return to_float(static_cast<const T*>(array)[place]);
 }
 template <class T>
-__device__ __forceinline__ void put(void* array, int64_t place, float value) {
+__device__ __forceinline__ void put_at(void* array, int64_t place, float value) {
   static_cast<T*>(array)[place] = from_float<T>(value);
 }
 
@@ -41,14 +41,14 @@ struct NarrowStage {
   int64_t rows = group.end - group.begin, columns = group.rank, depth = width;
 
   __device__ __forceinline__ float left(int64_t m, int64_t k) const {
-    return at<T>(op.x, (group.begin + m) * op.x_stride + k) *
+    return value_at<T>(op.x, (group.begin + m) * op.x_stride + k) *
            kept_scale(group.dropout, m, k, width);
   }
   __device__ __forceinline__ float right(int64_t k, int64_t n) const {
-    return at<T>(group.a, n * width + k);
+    return value_at<T>(group.a, n * width + k);
   }
   __device__ __forceinline__ void store(int64_t m, int64_t n, float sum) const {
-    put<T>(group.narrow, m * group.rank + n, sum);
+    put_at<T>(group.narrow, m * group.rank + n, sum);
   }
 };
 
@@ -61,14 +61,14 @@ struct WidenStage {
   int64_t rows = group.end - group.begin, columns = group.out_width, depth = group.rank;
 
   __device__ __forceinline__ float left(int64_t m, int64_t k) const {
-    return at<T>(group.narrow, m * group.rank + k);
+    return value_at<T>(group.narrow, m * group.rank + k);
   }
   __device__ __forceinline__ float right(int64_t k, int64_t n) const {
-    return at<T>(group.b, n * group.rank + k);
+    return value_at<T>(group.b, n * group.rank + k);
   }
   __device__ __forceinline__ void store(int64_t m, int64_t n, float sum) const {
     const int64_t place = (group.begin + m) * op.y_stride + group.column + n;
-    put<T>(op.y, place, at<T>(op.y, place) + static_cast<float>(group.scale) * sum);
+    put_at<T>(op.y, place, value_at<T>(op.y, place) + static_cast<float>(group.scale) * sum);
   }
 };
 
@@ -81,13 +81,13 @@ struct GradNarrowStage {
   int64_t rows = group.end - group.begin, columns = group.rank, depth = group.out_width;
 
   __device__ __forceinline__ float left(int64_t m, int64_t k) const {
-    return at<T>(op.grad_y, (group.begin + m) * op.grad_y_stride + group.column + k);
+    return value_at<T>(op.grad_y, (group.begin + m) * op.grad_y_stride + group.column + k);
   }
   __device__ __forceinline__ float right(int64_t k, int64_t n) const {
-    return at<T>(group.b, k * group.rank + n);
+    return value_at<T>(group.b, k * group.rank + n);
   }
   __device__ __forceinline__ void store(int64_t m, int64_t n, float sum) const {
-    put<T>(group.grad_narrow, m * group.rank + n, static_cast<float>(group.scale) * sum);
+    put_at<T>(group.grad_narrow, m * group.rank + n, static_cast<float>(group.scale) * sum);
   }
 };
 
@@ -101,13 +101,13 @@ struct GradBStage {
           depth = group.end - group.begin;
 
   __device__ __forceinline__ float left(int64_t m, int64_t k) const {
-    return at<T>(op.grad_y, (group.begin + k) * op.grad_y_stride + group.column + m);
+    return value_at<T>(op.grad_y, (group.begin + k) * op.grad_y_stride + group.column + m);
   }
   __device__ __forceinline__ float right(int64_t k, int64_t n) const {
-    return at<T>(group.narrow, k * group.rank + n);
+    return value_at<T>(group.narrow, k * group.rank + n);
   }
   __device__ __forceinline__ void store(int64_t m, int64_t n, float sum) const {
-    put<T>(group.grad_b, m * group.rank + n, static_cast<float>(group.scale) * sum);
+    put_at<T>(group.grad_b, m * group.rank + n, static_cast<float>(group.scale) * sum);
   }
 };
 
@@ -121,15 +121,15 @@ struct GradXStage {
   int64_t rows = group.end - group.begin, columns = width, depth = group.rank;
 
   __device__ __forceinline__ float left(int64_t m, int64_t k) const {
-    return at<T>(group.grad_narrow, m * group.rank + k);
+    return value_at<T>(group.grad_narrow, m * group.rank + k);
   }
   __device__ __forceinline__ float right(int64_t k, int64_t n) const {
-    return at<T>(group.a, k * width + n);
+    return value_at<T>(group.a, k * width + n);
   }
   __device__ __forceinline__ void store(int64_t m, int64_t n, float sum) const {
     const int64_t place = (group.begin + m) * op.grad_x_stride + n;
-    put<T>(op.grad_x, place,
-           at<T>(op.grad_x, place) + sum * kept_scale(group.dropout, m, n, width));
+    put_at<T>(op.grad_x, place,
+              value_at<T>(op.grad_x, place) + sum * kept_scale(group.dropout, m, n, width));
   }
 };
 
@@ -144,14 +144,14 @@ struct GradAStage {
           depth = group.end - group.begin;
 
   __device__ __forceinline__ float left(int64_t m, int64_t k) const {
-    return at<T>(group.grad_narrow, k * group.rank + m);
+    return value_at<T>(group.grad_narrow, k * group.rank + m);
   }
   __device__ __forceinline__ float right(int64_t k, int64_t n) const {
-    return at<T>(op.x, (group.begin + k) * op.x_stride + n) *
+    return value_at<T>(op.x, (group.begin + k) * op.x_stride + n) *
            kept_scale(group.dropout, k, n, width);
   }
   __device__ __forceinline__ void store(int64_t m, int64_t n, float sum) const {
-    put<T>(group.grad_a, m * width + n, sum);
+    put_at<T>(group.grad_a, m * width + n, sum);
   }
 };
 

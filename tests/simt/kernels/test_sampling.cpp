@@ -242,6 +242,19 @@ TEST(SamplingKernelRows, NonFiniteLogitsAreMarked) {
   }
 }
 
+// Without filters: once for the peaks, once for the sum, once for the segments; all but the first
+// from the cache.
+TYPED_TEST(SamplingKernel, ReadsARowThreeTimes) {
+  const Case<TypeParam> test{.rows = {normal_values<TypeParam>(16384, 173)}};
+  Result got;
+  const Outcome outcome = run_sampling(test, {}, got);
+  expect_clean(outcome);
+  const auto floor = static_cast<double>(16384 * sizeof(TypeParam) + 100);
+  EXPECT_LE(static_cast<double>(outcome.traffic().unique_bytes()), 1.05 * floor);
+  EXPECT_LE(static_cast<double>(outcome.traffic().requested_bytes()), 3.2 * floor);
+  EXPECT_GE(outcome.traffic().sector_efficiency(), 0.95);
+}
+
 TEST(SamplingKernelRows, AreRefusedOrEmpty) {
   const Outcome outcome = run([] { launch_sample_tokens({.vocab = 5}, nullptr); });
   expect_clean(outcome);

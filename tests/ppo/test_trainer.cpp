@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <numeric>
 #include <thread>
 
 #include "core/dist/rendezvous.h"
@@ -61,7 +62,16 @@ TEST(PpoTrainer, LearnsTheRewardedWord) {
   const auto rows = read_rows(folder / "run/metrics.jsonl");
   // Row 0 is the held-out evaluation before any update, row 1 the first iteration.
   EXPECT_LT(rows[1].at("objective/scores").get<double>(), 0.6);
-  EXPECT_GT(value_of(result.last_train, "objective/scores"), 0.9);
+  // Of 32 responses one score has a standard error of 0.05: five iterations are one reading.
+  std::vector<double> scores;
+  for (const Json& row : rows) {
+    if (row.contains("objective/scores")) {
+      scores.push_back(row.at("objective/scores").get<double>());
+    }
+  }
+  ASSERT_EQ(scores.size(), 15u);
+  const double late = std::accumulate(scores.end() - 5, scores.end(), 0.0) / 5;
+  EXPECT_GT(late, 0.8) << testing::PrintToString(scores);
   EXPECT_GT(value_of(result.last_eval, "eval_objective/scores"), 0.7);
   const auto samples = read_rows(folder / "run/samples.jsonl");
   ASSERT_EQ(samples.size(), 8u) << "four rows before, four after";

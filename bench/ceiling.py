@@ -69,7 +69,9 @@ def share_of_ceiling(job, speed, setting):
         weights = "lora" if job.name == "sft-lora" else "full"
         limit = rows / step_seconds(folder, rows, 256, weights, setting.threads)
         return f"{speed / limit:.2f}"
-    if job.name == "generate-b1" and job.model == "smol":
+    if job.name in ("generate-b1", "generate-b1-int8") and job.model == "smol":
         weight_bytes = (folder / "model.safetensors").stat().st_size
+        if job.name.endswith("-int8"):
+            weight_bytes *= (1 + 4 / 32) / 4  # a byte each, and an f32 scale for 32
         return f"{speed * weight_bytes / bytes_per_second(setting.threads):.2f}"
     return ""

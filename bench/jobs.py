@@ -19,6 +19,7 @@ class Setting:
     plumb: pathlib.Path
     python: pathlib.Path  # with transformers and TRL
     trl112: pathlib.Path  # TRL 1.12.0, apart
+    llama_python: pathlib.Path  # with llama-cpp-python
     threads: int
 
     def environment(self):
@@ -198,15 +199,48 @@ def same_count(a, b):
     return [] if a["tokens"] == b["tokens"] else [f"tokens: {a['tokens']} and {b['tokens']}"]
 
 
-def generate_job(model, batch, new):
+def generate_job(model, batch, new, weights="f32"):
     def theirs(setting):
         figures = setting.peer("hf_generate.py", setting.inputs / model,
                                setting.inputs / "prompts-32.jsonl", batch, new, "sample")
         return figures | {"speed": figures["tokens_per_s"]}
 
-    return Job(f"generate-b{batch}", model, "best", "transformers", "tokens/s",
-               lambda setting: generated(setting, model, batch, new, "--temperature", "1"), theirs,
-               same_count)
+    name = f"generate-b{batch}" + ("" if weights == "f32" else f"-{weights}")
+    return Job(name, model, "best", "transformers", "tokens/s",
+               lambda setting: generated(setting, model, batch, new, "--temperature", "1",
+                                         "--weights", weights), theirs, same_count)
+
+
+def gguf(setting, model, dtype):
+    """The model as our export writes it for llama.cpp."""
+    path = setting.work / f"{model}-{dtype}.gguf"
+    if not path.exists():
+        run([setting.plumb, "export", setting.inputs / model, "--format", "gguf", "--dtype", dtype,
+             "--out", path], setting.environment(), setting.work / "plumb-export.log")
+    return path
+
+
+def llama_cpp_job(model, new, weights):
+    """At equal precision: q8_0's numbers are those of our int8."""
+    def theirs(setting):
+        path = gguf(setting, model, "q8_0" if weights == "int8" else weights)
+        figures = setting.peer("llama_cpp_generate.py", path, setting.inputs / "prompts-32.jsonl",
+                               new, setting.threads, python=setting.llama_python)
+        return figures | {"speed": figures["tokens_per_s"]}
+
+    def check(a, b):
+        complaints = same_count(a, b)
+        if b["prompt_tokens"] != 32:
+            complaints.append(f"a prompt of {b['prompt_tokens']} tokens, not 32")
+        # Of q8_0 llama.cpp rounds the activations too, so a near tie may fall the other way.
+        if weights == "f32" and a["ids"] != b["ids"]:
+            complaints.append(f"ids: {a['ids']} and {b['ids']}")
+        return complaints
+
+    name = "generate-b1" + ("" if weights == "f32" else f"-{weights}")
+    return Job(name, model, "best", "llama.cpp", "tokens/s",
+               lambda setting: generated(setting, model, 1, new, "--greedy", "--weights", weights),
+               theirs, check)
 
 
 def cold_start_job(model):
@@ -238,5 +272,7 @@ def all_jobs():
              ppo_job("ppo-full-critic", "tiny", 4, 16, 4, 0, 5),
              ppo_job("ppo", "smol", 2, 8, 1, 16, 2)]
     for model, new in (("tiny", 64), ("smol", 48)):
-        jobs += [generate_job(model, 1, new), generate_job(model, 16, new)]
+        jobs += [generate_job(model, 1, new), generate_job(model, 16, new),
+                 generate_job(model, 1, new, "int8"), llama_cpp_job(model, new, "f32"),
+                 llama_cpp_job(model, new, "int8")]
     return jobs + [cold_start_job("tiny"), cold_start_job("smol")]

@@ -97,9 +97,9 @@ const DecodeWeights::Narrow& DecodeWeights::narrow(const at::Tensor& weight) {
   if (is_new || made.source.sizes() != weight.sizes()) {
     made.source = weight;
     if (format_ == WeightFormat::bf16) {
-      made.values = weight.detach().to(at::kBFloat16);
+      made.values = blocks_.empty(weight.sizes(), at::kBFloat16).copy_(weight.detach());
     } else {
-      made.values = at::empty(weight.sizes(), at::kChar);
+      made.values = blocks_.empty(weight.sizes(), at::kChar);
       made.scales = at::empty({weight.size(0), groups_of(weight.size(1))}, at::kFloat);
       quantise_rows(weight, made.values, made.scales);
     }

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "core/model/decoder.h"
+#include "core/model/huge_pages.h"
 #include "core/ops/decode_linear.h"
 
 namespace plumb {
@@ -42,6 +43,7 @@ class DecodeWeights {
   const Narrow& narrow(const at::Tensor& weight);
 
   WeightFormat format_;
+  HugePageBlocks blocks_;
   std::unordered_map<const void*, Narrow> narrow_;  // by address of the source's first weight
 };
 

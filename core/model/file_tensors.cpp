@@ -4,6 +4,7 @@
 
 #include "core/io/family.h"
 #include "core/io/linear_sites.h"
+#include "core/model/huge_pages.h"
 
 namespace plumb {
 namespace {
@@ -89,25 +90,39 @@ NormWeights allocate_norm(const ModelConfig& config, int64_t width, at::TensorOp
   return {at::empty({width}, options), has_bias ? at::empty({width}, options) : at::Tensor()};
 }
 
-ProductWeights allocate_product(int64_t outputs, int64_t inputs, bool has_bias,
-                                at::TensorOptions options) {
-  return {at::empty({outputs, inputs}, options),
-          has_bias ? at::empty({outputs}, options) : at::Tensor()};
-}
+// Matrices, in the order in which a forward pass reads them.
+class Matrices {
+ public:
+  explicit Matrices(at::TensorOptions options) : options_(options) {}
 
-LayerWeights allocate_layer(const ModelConfig& config, Stack stack, at::TensorOptions options) {
+  at::Tensor rows(int64_t outputs, int64_t inputs) {
+    return options_.device().is_cpu() ? blocks_.empty({outputs, inputs}, at::kFloat)
+                                      : at::empty({outputs, inputs}, options_);
+  }
+
+  ProductWeights product(int64_t outputs, int64_t inputs, bool has_bias) {
+    return {rows(outputs, inputs), has_bias ? at::empty({outputs}, options_) : at::Tensor()};
+  }
+
+ private:
+  at::TensorOptions options_;  // f32
+  HugePageBlocks blocks_;
+};
+
+LayerWeights allocate_layer(const ModelConfig& config, Stack stack, at::TensorOptions options,
+                            Matrices& matrices) {
   const int64_t C = config.hidden_size, F = config.intermediate_size, D = config.head_dim;
   const int64_t q = config.num_attention_heads * D, kv = config.num_key_value_heads * D;
   LayerWeights layer;
   layer.attention_norm = allocate_norm(config, C, options);
-  layer.qkv = allocate_product(q + 2 * kv, C, config.has_qkv_bias, options);
-  layer.o = allocate_product(C, q, config.has_o_bias, options);
+  layer.qkv = matrices.product(q + 2 * kv, C, config.has_qkv_bias);
+  layer.o = matrices.product(C, q, config.has_o_bias);
   if (stack == Stack::cross) return layer;
   if (config.block_order != BlockOrder::parallel_shared_norm) {
     layer.mlp_norm = allocate_norm(config, C, options);
   }
-  layer.gate_up = allocate_product(config.is_gated ? 2 * F : F, C, config.has_mlp_bias, options);
-  layer.down = allocate_product(C, F, config.has_mlp_bias, options);
+  layer.gate_up = matrices.product(config.is_gated ? 2 * F : F, C, config.has_mlp_bias);
+  layer.down = matrices.product(C, F, config.has_mlp_bias);
   if (config.has_post_norms) {
     layer.after_attention_norm = allocate_norm(config, C, options);
     layer.after_mlp_norm = allocate_norm(config, C, options);
@@ -136,13 +151,14 @@ void FileTensor::assign(const at::Tensor& values) const {
 DecoderWeights allocate_weights(const ModelConfig& config, at::Device device) {
   const auto f32 = at::TensorOptions().dtype(at::kFloat).device(device);
   DecoderWeights weights;
-  weights.embed_tokens = at::empty({config.vocab_size, config.hidden_size}, f32);
+  Matrices matrices(f32);
+  weights.embed_tokens = matrices.rows(config.vocab_size, config.hidden_size);
   if (config.positions == Positions::learned) {
     weights.embed_positions = at::empty({config.max_position_embeddings, config.hidden_size}, f32);
   }
   for (const LayerStack& stack : layer_stacks(config)) {
     for (int64_t layer = 0; layer < stack.count; ++layer) {
-      weights.layers.push_back(allocate_layer(config, stack.stack, f32));
+      weights.layers.push_back(allocate_layer(config, stack.stack, f32, matrices));
     }
   }
   weights.final_norm = allocate_norm(config, config.hidden_size, f32);
@@ -157,7 +173,7 @@ DecoderWeights allocate_weights(const ModelConfig& config, at::Device device) {
   }
   weights.lm_head = config.tie_word_embeddings
                         ? weights.embed_tokens
-                        : at::empty({config.vocab_size, config.hidden_size}, f32);
+                        : matrices.rows(config.vocab_size, config.hidden_size);
   return weights;
 }
 

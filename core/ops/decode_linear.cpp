@@ -17,7 +17,7 @@ constexpr int kMostRows = std::min(8, kLanes);  // of a tile
 // Multiply-adds that pay for another thread.
 constexpr int64_t kWorkPerThread = 1 << 15;
 // How far ahead of one row's stream of weights memory is asked for them.
-constexpr int64_t kAhead = 1024;
+constexpr int64_t kAhead = 2048;  // bytes
 
 // What all tiles of a call share. `low` has no values without an adapter.
 struct Call {
@@ -30,11 +30,23 @@ struct Call {
   DecodeOutput out;
 };
 
-// Rows of x, `stride` apart.
+// A tile's rows of x.
+template <int kRows>
 struct Inputs {
-  const float* x;
-  int64_t stride;
+  const float* rows[kRows];
 };
+
+// Rows from `row` on; those at num_rows and beyond do not exist, the last one stands in for them
+// and its results are dropped.
+template <int kRows>
+PLUMB_INLINE Inputs<kRows> inputs_at(const float* x, int64_t stride, int64_t row,
+                                     int64_t num_rows) {
+  Inputs<kRows> inputs;
+  for (int r = 0; r < kRows; ++r) {
+    inputs.rows[r] = x + std::min(row + r, num_rows - 1) * stride;
+  }
+  return inputs;
+}
 
 // acc[r][o] += x(r) * weight(o) over one register of the depth.
 template <int kRows, int kOuts, class LoadX, class LoadWeight>
@@ -71,13 +83,13 @@ PLUMB_INLINE void fetch_ahead(const Row (&weights)[kOuts], int64_t k, int64_t de
 // The order of additions for one (row, output) is: whole vectors of the depth in turn, then the
 // rest as one vector that overlaps the last whole one, whose lanes seen before are masked to zero.
 template <int kRows, int kOuts, class Row>
-PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Inputs& inputs,
+PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Inputs<kRows>& inputs,
                              const Row (&weights)[kOuts], int64_t depth) {
   int64_t k = 0;
   for (; k + kLanes <= depth; k += kLanes) {
     fetch_ahead<kRows>(weights, k, depth);
     multiply_add(
-        acc, [&](int r) { return load(inputs.x + r * inputs.stride + k); },
+        acc, [&](int r) { return load(inputs.rows[r] + k); },
         [&](int o) { return weights[o].at(k, k); });
   }
   const int64_t rest = depth - k;
@@ -86,21 +98,20 @@ PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Inputs& inputs,
   }
   if (depth < kLanes) {
     multiply_add(
-        acc, [&](int r) { return load_part(inputs.x + r * inputs.stride, depth); },
+        acc, [&](int r) { return load_part(inputs.rows[r], depth); },
         [&](int o) { return weights[o].part(depth); });
     return;
   }
   const int64_t last = depth - kLanes;
   const IntVec is_new = lane_index() >= static_cast<int32_t>(kLanes - rest);
   multiply_add(
-      acc, [&](int r) { return is_new ? load(inputs.x + r * inputs.stride + last) : Vec{}; },
+      acc, [&](int r) { return is_new ? load(inputs.rows[r] + last) : Vec{}; },
       [&](int o) { return weights[o].at(last, k); });
 }
 
-// kOuts weight rows from `output`; those at `end` and beyond do not exist, the last one stands in
-// for them and its results are dropped.
+// kOuts weight rows from `output`; beyond the last one it stands in likewise.
 template <WeightFormat kFormat, int kRows, int... kOut>
-PLUMB_INLINE void accumulate_rows(Vec (&acc)[kRows][sizeof...(kOut)], const Inputs& inputs,
+PLUMB_INLINE void accumulate_rows(Vec (&acc)[kRows][sizeof...(kOut)], const Inputs<kRows>& inputs,
                                   const DecodeWeight& weight, int64_t output,
                                   std::integer_sequence<int, kOut...>) {
   const int64_t last = weight.out_features - 1;
@@ -113,8 +124,8 @@ template <WeightFormat kFormat, int kRows>
 PLUMB_INLINE Vec tile(const Call& call, int64_t row, int64_t output) {
   constexpr int kOuts = kLanes / kRows;
   constexpr auto kAllOuts = std::make_integer_sequence<int, kOuts>();
-  const Inputs main{call.x + row * call.main.in_features, call.main.in_features};
-  const Inputs low{call.low_x + row * call.low_stride, call.low_stride};
+  const auto main = inputs_at<kRows>(call.x, call.main.in_features, row, call.num_rows);
+  const auto low = inputs_at<kRows>(call.low_x, call.low_stride, row, call.num_rows);
   Vec acc[kRows][kOuts] = {};
   accumulate_rows<kFormat>(acc, main, call.main, output, kAllOuts);
   if (call.low.values != nullptr) {
@@ -128,8 +139,8 @@ PLUMB_INLINE Vec tile(const Call& call, int64_t row, int64_t output) {
 template <WeightFormat kFormat>
 PLUMB_INLINE Vec row_tile(const Call& call, int64_t row, int64_t output) {
   constexpr auto kOne = std::make_integer_sequence<int, 1>();
-  const Inputs main{call.x + row * call.main.in_features, call.main.in_features};
-  const Inputs low{call.low_x + row * call.low_stride, call.low_stride};
+  const auto main = inputs_at<1>(call.x, call.main.in_features, row, call.num_rows);
+  const auto low = inputs_at<1>(call.low_x, call.low_stride, row, call.num_rows);
   Vec sums[kLanes];
   for (int o = 0; o < kLanes; ++o) {
     Vec acc[1][1] = {};
@@ -158,7 +169,7 @@ PLUMB_INLINE void write(const Call& call, int64_t row, int64_t output, int64_t c
   std::memcpy(call.out.y + at, sums, sizeof(float) * count);
 }
 
-// kRows rows against the kBlock outputs from `output`, of which `count` exist.
+// kRows rows, or those there are, against the kBlock outputs from `output`, of which `count` exist.
 template <WeightFormat kFormat, int kRows>
 void row_block(const Call& call, int64_t row, int64_t output, int64_t count) {
   constexpr int kOuts = kLanes / kRows;
@@ -174,7 +185,7 @@ void row_block(const Call& call, int64_t row, int64_t output, int64_t count) {
       std::memcpy(sums[r] + o, of_tile[r], sizeof(of_tile[r]));
     }
   }
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < std::min<int64_t>(kRows, call.num_rows - row); ++r) {
     if (count == kBlock) {
       write(call, row + r, output, kBlock, sums[r]);
     } else {
@@ -188,18 +199,14 @@ template <WeightFormat kFormat>
 void block(const Call& call, int64_t output) {
   const int64_t count = std::min<int64_t>(kBlock, call.main.out_features - output);
   int64_t row = 0;
-  for (; row + kMostRows <= call.num_rows; row += kMostRows) {
+  for (; call.num_rows - row > kMostRows / 2; row += kMostRows) {
     row_block<kFormat, kMostRows>(call, row, output, count);
   }
-  if constexpr (kMostRows > 4) {
-    for (; row + 4 <= call.num_rows; row += 4) {
-      row_block<kFormat, 4>(call, row, output, count);
-    }
-  }
-  for (; row + 2 <= call.num_rows; row += 2) {
+  if (call.num_rows - row > 2) {
+    row_block<kFormat, 4>(call, row, output, count);
+  } else if (call.num_rows - row == 2) {
     row_block<kFormat, 2>(call, row, output, count);
-  }
-  if (row < call.num_rows) {
+  } else if (call.num_rows - row == 1) {
     row_block<kFormat, 1>(call, row, output, count);
   }
 }

@@ -177,13 +177,13 @@ int32_t draw_from(std::span<const WeightedToken> tokens, double uniform) {
   return id;
 }
 
-// As draw_from, for a whole vocabulary: scores become weights, and blocks that the draw passes over
-// are not walked.
-int32_t draw_from_all(std::span<float> scores, double uniform, std::vector<double>& sums) {
+// As draw_from, for a whole vocabulary whose highest score is `highest`: scores become weights, and
+// blocks that the draw passes over are not walked. The sum of the weights goes to `total`.
+int32_t draw_from_all(std::span<float> scores, float highest, double uniform,
+                      std::vector<double>& sums, double& total) {
   const auto n = static_cast<int64_t>(scores.size());
-  const float highest = highest_of(scores);
   sums.clear();
-  double total = 0;
+  total = 0;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const std::span<float> block = scores.subspan(begin, std::min(kBlock, n - begin));
     sums.push_back(weigh(block, 1.0f, highest, block.data()));
@@ -254,15 +254,23 @@ std::span<const WeightedToken> filtered_tokens(const SamplingFilters& filters,
 DrawnToken draw_token(const SamplingFilters& filters, const SamplingRow& row,
                       SamplingScratch& scratch) {
   const bool greedy = filters.temperature == 0.0;
+  const float temperature = greedy ? 1.0f : static_cast<float>(filters.temperature);
   int32_t id = 0;
   if (greedy) {
     id = likeliest(penalised(filters, row, scratch));
   } else if (filters_tokens(filters)) {
     id = draw_from(filtered_tokens(filters, row, scratch), row.uniform);
   } else {
-    id = draw_from_all(tempered(filters, row, scratch), row.uniform, scratch.sums);
+    const std::span<float> scores = tempered(filters, row, scratch);
+    const float highest = highest_of(scores);
+    double total = 0;
+    id = draw_from_all(scores, highest, row.uniform, scratch.sums, total);
+    if (filters.repetition_penalty == 1.0 && row.banned.empty()) {
+      // What was drawn from is the distribution itself: its sum need not be formed again.
+      return {id, static_cast<float>(static_cast<double>(row.logits[id] / temperature) - highest -
+                                     std::log(total))};
+    }
   }
-  const float temperature = greedy ? 1.0f : static_cast<float>(filters.temperature);
   return {id, static_cast<float>(log_probability(row.logits, temperature, id))};
 }
 

@@ -11,29 +11,6 @@
 namespace plumb {
 namespace {
 
-// The stacks with those of their sites that the targets name; each target must name one.
-std::vector<LayerStack> wanted_sites(const ModelConfig& config,
-                                     const std::vector<std::string>& targets) {
-  const std::vector<LinearSite> sites = all_sites(config);
-  for (const std::string& target : targets) {
-    const bool is_known = std::any_of(sites.begin(), sites.end(), [&](const LinearSite& site) {
-      return is_target(site, {target});
-    });
-    if (is_known) continue;
-    throw Error("lora.targets: " + config.model_type + " has no linear '" + target +
-                    "'; they must be all-linear or some of " + module_names(config),
-                Exit::usage);
-  }
-  if (targets.empty()) {
-    throw Error("lora.targets: must be all-linear or some of " + module_names(config), Exit::usage);
-  }
-  std::vector<LayerStack> wanted = layer_stacks(config);
-  for (LayerStack& stack : wanted) {
-    std::erase_if(stack.sites, [&](const LinearSite& site) { return !is_target(site, targets); });
-  }
-  return wanted;
-}
-
 at::Tensor uniform_matrix(int64_t R, int64_t I, uint64_t seed, uint64_t id) {
   auto a = at::empty({R, I}, at::kFloat);
   const double bound = 1.0 / std::sqrt(static_cast<double>(I));
@@ -81,7 +58,7 @@ Adapter make_adapter(const ModelConfig& config, const LoraOptions& options, uint
   adapter.scale = lora_scale(options);
   adapter.dropout = options.dropout;
   adapter.layers.resize(num_layers(config));
-  for (const LayerStack& stack : wanted_sites(config, options.targets)) {
+  for (const LayerStack& stack : target_stacks(config, options.targets)) {
     add_pairs(stack, options, seed, adapter);
   }
   return adapter;

@@ -1,46 +1,12 @@
 #include "lora/linears.h"
 
-#include <algorithm>
-#include <cmath>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/model/tensor_files.h"
 
 namespace plumb {
-
-std::vector<LinearSite> all_sites(const ModelConfig& config) {
-  std::vector<LinearSite> sites;
-  for (const LayerStack& stack : layer_stacks(config)) {
-    sites.insert(sites.end(), stack.sites.begin(), stack.sites.end());
-  }
-  return sites;
-}
-
-std::string module_name(const LinearSite& site) {
-  return site.module.substr(site.module.rfind('.') + 1);
-}
-
-std::string module_names(const ModelConfig& config) {
-  std::vector<std::string> names;
-  for (const LinearSite& site : all_sites(config)) {
-    const std::string name = module_name(site);
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  }
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
-
-bool is_target(const LinearSite& site, const std::vector<std::string>& targets) {
-  return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
-    return target == "all-linear" || site.module == target || site.module.ends_with("." + target);
-  });
-}
-
-double lora_scale(const LoraOptions& options) {
-  const auto rank = static_cast<double>(options.rank);
-  return options.alpha / (options.rslora ? std::sqrt(rank) : rank);
-}
 
 void check_adapter_shape(int64_t layer, const LinearSite& site, const LowRank& pair) {
   const bool fits = pair.a.defined() && pair.b.defined() && pair.a.dim() == 2 &&

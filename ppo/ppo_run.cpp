@@ -4,6 +4,7 @@
 #include "core/data/batch_plan.h"
 #include "core/error.h"
 #include "core/io/hash.h"
+#include "core/profile/span.h"
 #include "ppo/checkpoint_tensors.h"
 #include "ppo/ppo_trainer.h"
 #include "ppo/rollout_file.h"
@@ -98,6 +99,7 @@ PpoTrainer::Next PpoTrainer::evaluate_if_due() {
   const int64_t step = context_.state.step;
   const bool is_due = step == 0 || due(job_.train.eval_every, step, iterations_);
   if (job_.held_out == nullptr || !is_due || evaluated_at_ == step) return Next::go_on;
+  const profile::Span span("evaluation");
   std::optional<Trajectory> rolled = roll_out(held_out_requests());
   if (!rolled) return Next::stop;
   const Trajectory all = gather(*rolled, context_.comm);
@@ -148,6 +150,7 @@ void PpoTrainer::save_if_due() {
 
 void PpoTrainer::save() {
   if (context_.run_folder.empty()) return;
+  const profile::Span span("checkpoint");
   context_.state.logs = context_.log.sync();
   context_.state.extra["kl_coef"] = kl_.coef();
   context_.state.extra["evaluated_at"] = evaluated_at_;

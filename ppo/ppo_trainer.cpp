@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "core/profile/span.h"
 #include "core/train/schedule.h"
 #include "core/train/signals.h"
 
@@ -47,6 +48,7 @@ TrainResult PpoTrainer::train() {
 PpoTrainer::Next PpoTrainer::iterate() {
   Comm& comm = context_.comm;
   comm.set_step(context_.state.step + 1);
+  const profile::Span span("iteration");
   Stopwatch watch;
 
   // 1. Rollout: y ~ pi_old( . | x), and log pi_old, log pi_ref, V of every token.

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/ops/philox.h"
+#include "core/profile/span.h"
 #include "ppo/micro_rows.h"
 #include "ppo/ppo_loss.h"
 #include "reward/reward_model.h"
@@ -41,13 +42,17 @@ class Pass {
     Sums sums;
     for (const auto& micro :
          divide(trajectory_, minibatch_.local, 2, settings_.train.micro_batch_tokens)) {
-      loss(micro_rows(trajectory_, micro), DropoutKey{settings_.seed, draw++}, sums).backward();
+      const at::Tensor cost =
+          loss(micro_rows(trajectory_, micro), DropoutKey{settings_.seed, draw++}, sums);
+      const profile::Span span("backward");
+      cost.backward();
     }
     return sums;
   }
 
  private:
   at::Tensor loss(const MicroRows& rows, const DropoutKey& dropout, Sums& sums) const {
+    const profile::Span span("forward");
     const PpoOptions& options = settings_.options;
     const int64_t n = rows.batch.num_rows();
     ForwardOptions forward;
@@ -106,6 +111,7 @@ MinibatchMeans means_over_ranks(const Sums& sums, Comm& comm) {
 
 // Gradients of all ranks together, clipped; sums are the same on every rank, so all fail alike.
 double reduce_and_clip(AdamW& optimizer, const UpdateSettings& settings, Comm& comm) {
+  const profile::Span span("gradient norm");
   comm.all_reduce_sum(optimizer.gradients().flat());
   const double norm = optimizer.clip_and_norm(settings.train.optimizer.max_grad_norm);
   if (!std::isfinite(norm)) {
@@ -135,6 +141,7 @@ std::vector<Minibatch> minibatches(const Trajectory& all, int64_t first, int64_t
 UpdateResult update(const PpoModels& models, const PpoOptimizers& optimizers,
                     const UpdateSettings& settings, const Trajectory& local, const Trajectory& all,
                     Comm& comm) {
+  const profile::Span span("update");
   const PpoOptions& options = settings.options;
   const int64_t first = all.num_responses() * comm.rank() / comm.world_size();
   UpdateResult result;

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/model/generate.h"
 #include "core/ops/token_loss.h"
+#include "core/profile/span.h"
 #include "core/train/signals.h"
 #include "ppo/micro_rows.h"
 
@@ -85,6 +86,7 @@ at::Tensor gather_rows(const at::Tensor& rows, Comm& comm) {
 
 Trajectory sample_responses(const PpoModels& models, const RolloutSettings& settings,
                             const std::vector<RolloutRequest>& requests) {
+  const profile::Span span("rollout");
   std::vector<GenerateRequest> prompts;
   for (const RolloutRequest& request : requests) {
     prompts.push_back({request.prompt, request.sample_id});
@@ -108,6 +110,7 @@ Trajectory sample_responses(const PpoModels& models, const RolloutSettings& sett
 
 void evaluate_roles(const PpoModels& models, const std::vector<ScoreTerm>& terms,
                     const RolloutSettings& settings, Trajectory& trajectory) {
+  const profile::Span span("scoring");
   const at::NoGradGuard no_grad;
   trajectory.logprobs = at::empty({trajectory.num_tokens()}, at::kFloat);
   trajectory.ref_logprobs = at::empty_like(trajectory.logprobs);

@@ -1,6 +1,7 @@
 #include "ppo/scoring.h"
 
 #include "core/error.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 
@@ -93,6 +94,7 @@ bool shares_base(const ScoreTerm& term, const PpoModels& models) {
 
 void score_responses(const std::vector<ScoreTerm>& terms, const RewardOptions& options,
                      const PpoModels& models, Trajectory& trajectory) {
+  const profile::Span span("reward");
   const auto texts = response_texts(models, trajectory);
   trajectory.raw_scores = at::zeros({trajectory.num_responses()}, at::kDouble);
   for (std::size_t i = 0; i < terms.size(); ++i) {

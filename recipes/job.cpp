@@ -67,6 +67,7 @@ void choose_device(const std::string& device, int64_t threads, int64_t ranks_her
 Job::Job(const std::string& name, const RunOptions& run, const JobFlags& flags,
          const std::string& recipe_yaml)
     : name_(name), run_(run), flags_(flags), recipe_yaml_(recipe_yaml), started_(now()) {
+  if (flags.profile) profile_ = std::make_unique<profile::Recorder>("job");
   const auto env = RankEnv::from_environment();
   choose_device(run.device, run.threads, run.ranks > 1 ? run.ranks : env.world_size);
   set_gemm_precision(run.precision == "bf16" ? GemmPrecision::bf16 : GemmPrecision::f32);
@@ -116,6 +117,7 @@ Job::~Job() {
 }
 
 PreparedData Job::prepare(const DataNeed& need, const Tokenizer& tokenizer) {
+  const profile::Span span("prepare data");
   const auto telling = flags_.quiet || !comm_->is_main() ? Telling::quiet : Telling::progress;
   comm_->set_phase("data");
   if (comm_->world_size() == 1) {
@@ -155,9 +157,25 @@ RunContext& Job::begin(int64_t total_steps, const std::string& plan_hash) {
   return *context_;
 }
 
+// What is left of the run, its report, takes no time to speak of.
+void Job::write_profile() {
+  if (!profile_) return;
+  profile_->stop();
+  const std::string rank = std::to_string(comm_->rank());
+  profile_->write_trace(run_.out + (comm_->is_main() ? "/trace.json" : "/trace-" + rank + ".json"),
+                        comm_->rank());
+  if (!comm_->is_main()) return;
+  const std::string table = table_of(*profile_);
+  files::publish(run_.out + "/profile.txt", table);
+  log::info("profile: " + table +
+            (profile_->is_whole() ? "" : "  trace.json holds the run's beginning\n") +
+            "  https://ui.perfetto.dev opens " + run_.out + "/trace.json");
+}
+
 void Job::finish(Json result, const std::string& report_title) {
   if (progress_) progress_->finish();
   comm_->barrier();
+  write_profile();
   if (!comm_->is_main()) return;
   if (log_) log_->sync();
   result["job"] = name_;

@@ -9,6 +9,7 @@
 #include "core/dist/comm.h"
 #include "core/io/json.h"
 #include "core/io/recipe_io.h"
+#include "core/profile/recorder.h"
 #include "core/train/loop.h"
 #include "recipes/common/prepare_data.h"
 #include "recipes/run_options.h"
@@ -46,12 +47,14 @@ class Job {
 
  private:
   void open_folder(const std::string& recipe_yaml);
+  void write_profile();  // of this rank
 
   std::string name_;
   RunOptions run_;
   JobFlags flags_;
   std::string recipe_yaml_;
   double started_ = 0;
+  std::unique_ptr<profile::Recorder> profile_;
   bool finished_ = false;
   bool goes_on_ = false;
   bool opened_ = false;  // this rank made the run folder

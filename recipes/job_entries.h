@@ -14,5 +14,7 @@ void run_eval(const EvalOptions& options);
 void run_logits(const LogitsOptions& options);
 void run_score(const ScoreOptions& options);
 void run_export(const ExportOptions& options);
+plan::Calibration run_calibration(std::vector<plan::WorkItem>& work,
+                                  const plan::CalibrationRequest& request);
 
 }  // namespace plumb

@@ -1,6 +1,7 @@
 // The line between `plumb`, which links no LibTorch, and libplumb_jobs.so, which is opened when a
 // job runs (DESIGN.md 10). Both sides are built together and include this header.
 #pragma once
+#include "core/plan/calibration.h"
 #include "recipes/ppo_recipe.h"
 #include "recipes/pretrain_recipe.h"
 #include "recipes/reward_recipe.h"
@@ -21,6 +22,9 @@ struct JobTable {
   void (*logits)(const LogitsOptions&);
   void (*score)(const ScoreOptions&);
   void (*export_model)(const ExportOptions&);
+  // Fills in the seconds of each item.
+  plan::Calibration (*calibrate)(std::vector<plan::WorkItem>& work,
+                                 const plan::CalibrationRequest& request);
 };
 
 }  // namespace plumb

@@ -1,12 +1,11 @@
 #include "recipes/new_model.h"
 
-#include <cmath>
-
 #include "core/data/texts.h"
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
 #include "core/text/train.h"
+#include "recipes/common/new_config.h"
 
 namespace plumb {
 namespace {
@@ -45,27 +44,8 @@ Tokenizer train_on_texts(const PretrainRecipe& recipe) {
   return trainer.finish();
 }
 
-ModelConfig new_config(const ArchitectureOptions& shape, const Tokenizer& tokenizer) {
-  if (shape.hidden_size % shape.num_attention_heads != 0) {
-    throw Error("architecture.num_attention_heads: must divide hidden_size " +
-                    std::to_string(shape.hidden_size) + ", got " +
-                    std::to_string(shape.num_attention_heads),
-                Exit::usage);
-  }
-  ModelConfig config;
-  config.vocab_size = tokenizer.vocab_size();
-  config.hidden_size = shape.hidden_size;
-  config.intermediate_size = shape.intermediate_size;
-  config.num_hidden_layers = shape.num_hidden_layers;
-  config.num_attention_heads = shape.num_attention_heads;
-  config.num_key_value_heads = shape.num_key_value_heads;
-  set_head_dim(shape.hidden_size / shape.num_attention_heads, config);
-  config.rotary_dim = config.head_dim;
-  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
-  config.max_position_embeddings = shape.max_position_embeddings;
-  config.rope_theta = shape.rope_theta;
-  config.initializer_range = shape.initializer_range;
-  config.tie_word_embeddings = shape.tie_word_embeddings;
+ModelConfig config_for(const ArchitectureOptions& shape, const Tokenizer& tokenizer) {
+  ModelConfig config = new_config(shape, tokenizer.vocab_size());
   config.bos_token_id = tokenizer.bos_id();
   if (const auto eos = tokenizer.eos_id()) config.eos_token_ids = {*eos};
   config.pad_token_id = tokenizer.pad_id();
@@ -92,7 +72,7 @@ Tokenizer pretrain_tokenizer(const PretrainRecipe& recipe, Job& job) {
 
 Decoder pretrain_decoder(const PretrainRecipe& recipe, const Tokenizer& tokenizer) {
   if (!recipe.model.path.empty()) return load_decoder(recipe.model.path);
-  return create_decoder(new_config(recipe.architecture, tokenizer),
+  return create_decoder(config_for(recipe.architecture, tokenizer),
                         static_cast<uint64_t>(recipe.run.seed));
 }
 

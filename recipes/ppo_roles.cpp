@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/profile/span.h"
 #include "recipes/common/job_tokenizer.h"
 #include "recipes/trainable.h"
 
@@ -75,6 +76,7 @@ PeftAdapter make_critic(const PpoRecipe& recipe, const PpoRoles& roles,
 std::unique_ptr<PpoRoles> load_roles(const PpoRecipe& recipe, std::vector<ScoreTerm>& terms) {
   if (recipe.model.path.empty())
     throw Error("model.path: is needed: a Hugging Face folder", Exit::usage);
+  const profile::Span span("load");
   auto roles = std::make_unique<PpoRoles>(
       PpoRoles{Tokenizer::load(tokenizer_folder(recipe.model.path, recipe.model.adapter)),
                std::make_shared<const Decoder>(load_decoder(recipe.model.path)),

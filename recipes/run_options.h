@@ -49,6 +49,7 @@ struct JobFlags {
   bool quiet = false;
   bool resume = false;
   bool overwrite = false;
+  bool profile = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -56,6 +57,8 @@ struct JobFlags {
     v("resume", resume,
       "go on from the newest checkpoint in --out; a finished run is left as it is");
     v("overwrite", overwrite, "replace the run that --out holds");
+    v("profile", profile,
+      "time by op at the end, and in --out trace.json, which https://ui.perfetto.dev opens");
   }
 };
 

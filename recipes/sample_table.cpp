@@ -1,5 +1,6 @@
 #include "recipes/sample_table.h"
 #include "core/io/position_limit.h"
+#include "core/profile/span.h"
 
 #include <algorithm>
 
@@ -45,6 +46,7 @@ SampleTable::SampleTable(const SampleTableOptions& options, const PreparedData& 
 
 void SampleTable::record(RunLog& log, int64_t step, const GenerateTask& model) const {
   if (prompts_.empty()) return;
+  const profile::Span span("samples");
   GenerateTask task = model;
   task.tokenizer = &tokenizer_;
   task.sampling.temperature = options_.temperature;

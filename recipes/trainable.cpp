@@ -9,6 +9,7 @@
 #include "core/io/files.h"
 #include "core/log.h"
 #include "core/ops/philox.h"
+#include "core/profile/span.h"
 #include "recipes/probe.h"
 
 namespace plumb {
@@ -60,6 +61,7 @@ std::vector<NamedTensor> Trainable::parameters() const {
 }
 
 Trainable load_trainable(const ModelOptions& model, const LoraOptions& lora, uint64_t seed) {
+  const profile::Span span("load");
   if (model.path.empty()) throw Error("model.path: is needed: a Hugging Face folder", Exit::usage);
   Trainable trainable{load_decoder(model.path), std::nullopt, {}};
   if (!model.adapter.empty()) trainable.peft = load_peft(model.adapter, trainable.decoder.config);
@@ -98,6 +100,7 @@ at::Tensor new_score_head(const ModelConfig& config, uint64_t seed) {
 
 std::string save_trainable(const Trainable& trained, const Tokenizer& tokenizer,
                            const std::string& base_path, const std::string& folder) {
+  const profile::Span span("export");
   return trained.peft ? save_adapter(trained, tokenizer, base_path, folder)
                       : save_model(trained, tokenizer, folder);
 }

@@ -9,6 +9,7 @@
 #include "core/model/forward_pass.h"
 #include "core/ops/low_rank_linear.h"
 #include "core/ops/once.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 
@@ -111,12 +112,14 @@ template <class Block>
 struct BlockNode : torch::autograd::Function<BlockNode<Block>> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, at::TensorList defined,
                             const c10::intrusive_ptr<Block>& block) {
+    const profile::Span span(Block::kName);
     ctx->save_for_backward(defined.vec());
     ctx->saved_data["block"] = c10::IValue::make_capsule(block);
     return block->forward(unpacked(defined, block->ends));
   }
 
   static variable_list backward(torch::autograd::AutogradContext* ctx, variable_list grad_outputs) {
+    const profile::Span span(Block::kName, "backward");
     auto& block = static_cast<Block&>(*ctx->saved_data["block"].toCapsule());
     refuse_second_backward(block.ends.spent, Block::kName);
     BlockBackward step(ctx, block.ends, grad_outputs[0]);
@@ -131,6 +134,7 @@ struct BlockNode : torch::autograd::Function<BlockNode<Block>> {
 template <class Block>
 at::Tensor run_block(const c10::intrusive_ptr<Block>& block, const variable_list& inputs) {
   if (!at::GradMode::is_enabled() || !any_requires_grad(inputs)) {
+    const profile::Span span(Block::kName);
     return block->forward(inputs);
   }
   const variable_list defined = number_inputs(inputs, block->ends);

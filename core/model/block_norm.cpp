@@ -2,6 +2,7 @@
 
 #include "core/ops/layer_norm.h"
 #include "core/ops/rms_norm.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 
@@ -22,6 +23,7 @@ LayerWeights with_norm_factors(LayerWeights layer, Norm norm) {
 }
 
 NormStats norm_stats(const at::Tensor& x, const NormRule& rule) {
+  const profile::Span span("norm statistics");
   if (rule.norm != Norm::layer) {
     return {{}, rms_norm_rstd(x, rule.eps)};
   }
@@ -30,6 +32,7 @@ NormStats norm_stats(const at::Tensor& x, const NormRule& rule) {
 }
 
 at::Tensor norm_apply(const at::Tensor& x, const NormWeights& factors, const NormStats& stats) {
+  const profile::Span span("norm");
   return stats.mean.defined()
              ? layer_norm_apply(x, factors.weight, factors.bias, {stats.mean, stats.rstd})
              : rms_norm_apply(x, factors.weight, stats.rstd);
@@ -37,6 +40,7 @@ at::Tensor norm_apply(const at::Tensor& x, const NormWeights& factors, const Nor
 
 at::Tensor norm_grad_x(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
                        const NormStats& stats, const at::Tensor& residual) {
+  const profile::Span span("norm", "backward");
   return stats.mean.defined()
              ? layer_norm_grad_x(grad_y, x, weight, {stats.mean, stats.rstd}, residual)
              : rms_norm_grad_x(grad_y, x, weight, stats.rstd, residual);

@@ -8,6 +8,7 @@
 #include "core/io/model_config.h"
 #include "core/io/position_limit.h"
 #include "core/model/generate_batch.h"
+#include "core/profile/span.h"
 #include "core/text/chat_template.h"
 
 namespace plumb {
@@ -67,7 +68,11 @@ std::vector<Completion> generate(const GenerateTask& task,
   std::vector<Completion> completions(requests.size());
   GenerateBatch batch(task, requests, completions);
   while (!batch.finished()) {
-    batch.admit();
+    {
+      const profile::Span span("prompts");
+      batch.admit();
+    }
+    const profile::Span span("decode step");
     batch.step();
   }
   return completions;

@@ -5,6 +5,7 @@
 #include "core/ops/activation_rows.h"
 #include "core/ops/check.h"
 #include "core/ops/parallel.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 namespace {
@@ -41,6 +42,7 @@ int64_t inner_width(const at::Tensor& gate_up, const ActivationRule& rule) {
 }  // namespace
 
 at::Tensor activate(const at::Tensor& gate_up, const ActivationRule& rule) {
+  const profile::Span span("activation");
   const int64_t width = inner_width(gate_up, rule), rows = gate_up.size(0);
   at::Tensor h = at::empty({rows, width}, gate_up.options());
   AT_DISPATCH_FLOATING_TYPES(gate_up.scalar_type(), "activate", [&] {
@@ -62,6 +64,7 @@ at::Tensor activate(const at::Tensor& gate_up, const ActivationRule& rule) {
 
 void activate_backward_(const at::Tensor& gate_up, const at::Tensor& grad_h,
                         const ActivationRule& rule) {
+  const profile::Span span("activation", "backward");
   const int64_t width = inner_width(gate_up, rule), rows = gate_up.size(0);
   check_shape(grad_h, {rows, width}, "activation: grad_h");
   TORCH_INTERNAL_ASSERT(grad_h.is_contiguous());

@@ -5,6 +5,7 @@
 #include "core/ops/attention_composed.h"
 #include "core/ops/attention_kernels.h"
 #include "core/ops/check.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 namespace {
@@ -85,6 +86,18 @@ void check_inputs(const AttentionInputs& in) {
   check_options(in, check_lengths(in));
 }
 
+// Two products over half of each square, or all of it; five on the way back.
+double flops_of(const AttentionInputs& in, double products) {
+  double pairs = 0;
+  const std::vector<int64_t>& keys = in.key_bounds();
+  for (std::size_t b = 1; b < keys.size(); ++b) {
+    pairs += static_cast<double>(keys[b] - keys[b - 1]) *
+             static_cast<double>(in.cu_seqlens[b] - in.cu_seqlens[b - 1]);
+  }
+  const double seen = in.options.is_causal ? pairs / 2 : pairs;
+  return 2 * products * seen * static_cast<double>(in.q.size(1) * in.q.size(2));
+}
+
 bool has_kernel(const AttentionInputs& in) {
   return in.q.is_cpu() && in.q.scalar_type() == at::kFloat;
 }
@@ -96,6 +109,7 @@ double AttentionInputs::scale() const {
 }
 
 AttentionOutput attention(const AttentionInputs& in) {
+  const profile::Span span("attention", "", profile::is_on() ? flops_of(in, 2) : 0);
   check_inputs(in);
   if (!has_kernel(in)) {
     return composed_attention(in);
@@ -108,6 +122,7 @@ AttentionOutput attention(const AttentionInputs& in) {
 
 void attention_backward(const AttentionInputs& in, const AttentionOutput& saved,
                         const at::Tensor& grad_out, const AttentionGrads& grad) {
+  const profile::Span span("attention", "backward", profile::is_on() ? flops_of(in, 5) : 0);
   check_shape(grad_out, in.q.sizes(), "attention: grad_out");
   if (grad.relative_table.defined()) {
     check_shape(grad.relative_table, in.options.relative.table.sizes(),

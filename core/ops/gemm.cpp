@@ -4,6 +4,7 @@
 
 #include "core/ops/check.h"
 #include "core/ops/gemm_kernel.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 namespace {
@@ -97,6 +98,16 @@ struct Translation {
   }
 };
 
+double flops_of(const std::vector<Gemm>& all) {
+  double flops = 0;
+  for (const Gemm& one : all) {
+    for (const GemmTerm& term : one.terms) {
+      flops += 2.0 * static_cast<double>(term.a.numel()) * static_cast<double>(term.b.size(1));
+    }
+  }
+  return flops;
+}
+
 }  // namespace
 
 GemmPrecision gemm_precision() {
@@ -112,6 +123,7 @@ void set_gemm_precision(GemmPrecision wanted) {
 }
 
 void gemm(const std::vector<Gemm>& all) {
+  const profile::Span span("gemm", "", profile::is_on() ? flops_of(all) : 0);
   const at::NoGradGuard no_grad;
   Translation translation;
   for (const Gemm& one : all) {

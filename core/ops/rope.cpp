@@ -7,6 +7,7 @@
 #include "core/ops/check.h"
 #include "core/ops/parallel.h"
 #include "core/ops/rope_scaling.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 namespace {
@@ -26,6 +27,7 @@ void rotate_head(T* x, const float* cos, const float* sin, int64_t half, T sign)
 
 void rotate_by(const at::Tensor& x, const at::Tensor& table_rows, const RotaryTable& table,
                int sign) {
+  const profile::Span span("rope");
   const int64_t half = table.cos.size(1);
   check_shape(x, {table_rows.size(0), -1, -1}, "rope: x");
   check_dense_rows(x, "rope: x");

@@ -11,6 +11,7 @@
 #include "core/ops/head_rows.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 namespace {
@@ -152,6 +153,7 @@ struct LossAndGrads {
 };
 
 LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
+  const profile::Span span("head");
   LossAndGrads result;
   if (head.hidden.requires_grad()) {
     result.grad_hidden = at::empty_like(head.hidden, at::MemoryFormat::Contiguous);
@@ -214,6 +216,7 @@ struct TokenLossFunction : torch::autograd::Function<TokenLossFunction> {
 
 TokenStats token_stats(const at::Tensor& hidden, const LmHead& lm, const at::Tensor& targets,
                        double temperature) {
+  const profile::Span span("head");
   const at::NoGradGuard no_grad;
   const Head head{hidden, lm, targets, temperature};
   check_head(head);

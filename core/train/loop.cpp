@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/profile/span.h"
 #include "core/train/schedule.h"
 #include "core/train/signals.h"
 
@@ -110,6 +111,16 @@ std::string describe_loss(double loss, const MicroBatch& batch, const AdamW& opt
                          : " (tensor '" + tensor + "' is not finite)");
 }
 
+LossSum forward(const MicroBatch& batch) {
+  const profile::Span span("forward");
+  return batch.loss();
+}
+
+void backward(const at::Tensor& loss, double weight) {
+  const profile::Span span("backward");
+  loss.backward(at::full_like(loss.detach(), 1.0 / weight));
+}
+
 // Forward and backward of this rank's micro-batches, gradients summed over all ranks.
 Totals accumulate(const SupervisedJob& job, const std::vector<MicroBatch>& batches,
                   AdamW& optimizer, RunContext& context, int64_t step) {
@@ -124,13 +135,13 @@ Totals accumulate(const SupervisedJob& job, const std::vector<MicroBatch>& batch
   }
   optimizer.gradients().zero();
   for (const MicroBatch& batch : batches) {
-    const LossSum cost = batch.loss();
+    const LossSum cost = forward(batch);
     const double loss = cost.loss.item<double>();
     if (!std::isfinite(loss)) {
       totals.problem = describe_loss(loss, batch, optimizer);
       break;
     }
-    cost.loss.backward(at::full_like(cost.loss.detach(), 1.0 / totals.weight));
+    backward(cost.loss, totals.weight);
     add(totals, batch, cost, loss);
   }
   if (comm.any(!totals.problem.empty())) fail_non_finite(step, totals.problem, comm);
@@ -207,21 +218,34 @@ class Run {
   }
 
  private:
+  std::vector<MicroBatch> next_batches() {
+    const profile::Span span("data");
+    return job_.micro_batches(context_.state.step);
+  }
+
+  // The global norm of the gradients, before clipping. Every rank has the same.
+  double clip(const std::vector<MicroBatch>& batches, int64_t step) {
+    const profile::Span span("gradient norm");
+    const double norm = optimizer_.clip_and_norm(options_.optimizer.max_grad_norm);
+    if (!std::isfinite(norm)) {
+      fail_non_finite(step, describe_gradient(batches), context_.comm);
+    }
+    if (context_.comm.is_main()) check_gradients_arrive(silent_, step, optimizer_);
+    return norm;
+  }
+
   // Returns true when any rank was asked to stop.
   bool update() {
+    const profile::Span span("step");
     const auto start = std::chrono::steady_clock::now();
     TrainState& state = context_.state;
     const int64_t step = state.step + 1;
     context_.comm.set_step(step);
     context_.comm.set_phase("train");
 
-    const auto batches = job_.micro_batches(state.step);
+    const auto batches = next_batches();
     const Totals totals = accumulate(job_, batches, optimizer_, context_, step);
-    const double norm = optimizer_.clip_and_norm(options_.optimizer.max_grad_norm);
-    if (!std::isfinite(norm)) {
-      fail_non_finite(step, describe_gradient(batches), context_.comm);
-    }
-    if (context_.comm.is_main()) check_gradients_arrive(silent_, step, optimizer_);
+    const double norm = clip(batches, step);
     const double lr =
         learning_rate(options_.optimizer.lr, options_.schedule, state.step, job_.total_steps);
     optimizer_.step(lr);
@@ -278,6 +302,7 @@ class Run {
   }
 
   void save_state() {
+    const profile::Span span("checkpoint");
     TrainState& state = context_.state;
     state.logs = context_.log.sync();
     state.extra[kWindowKey] = to_json(window_);
@@ -311,11 +336,12 @@ class Run {
 Metrics evaluate(const SupervisedJob& job, const std::vector<MicroBatch>& batches,
                  const std::string& prefix, Comm& comm) {
   comm.set_phase("evaluate");
+  const profile::Span span("evaluation");
   at::NoGradGuard no_grad;
   Totals totals;
   totals.sums.assign(job.metrics.size(), 0.0);
   for (const MicroBatch& batch : batches) {
-    const LossSum cost = batch.loss();
+    const LossSum cost = forward(batch);
     add(totals, batch, cost, cost.loss.item<double>());
   }
   const double weight = comm.sum(total_weight(batches));

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/model/tensor_files.h"
+#include "core/profile/span.h"
 
 namespace plumb {
 namespace {
@@ -60,6 +61,7 @@ double AdamW::clip_and_norm(double max_norm) {
 }
 
 void AdamW::step(double lr) {
+  const profile::Span span("optimizer");
   at::NoGradGuard no_grad;
   ++updates_;
   for (const bool matrices : {true, false}) {

@@ -15,7 +15,7 @@ namespace {
 constexpr std::array kRunEntries = {"recipe.yaml", "metrics.jsonl", kEventsFile,   "samples.jsonl",
                                     "data.json",   "report.html",   "checkpoints", "adapter",
                                     "model",       "rollouts",      "critic",      "tokenizer",
-                                    "result.json"};
+                                    "trace.json",  "profile.txt",   "result.json"};
 
 }  // namespace
 

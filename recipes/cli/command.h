@@ -24,7 +24,7 @@ struct CommandGroup {
 const std::vector<CommandGroup>& command_groups();
 
 // The groups, one file each.
-std::vector<Command> training_commands();  // pretrain sft reward ppo run recipe
+std::vector<Command> training_commands();  // pretrain sft reward ppo run plan recipe
 std::vector<Command> using_commands();     // generate chat score eval logits
 std::vector<Command> file_commands();      // merge export info tokenize data
 

@@ -3,55 +3,21 @@
 #include <iostream>
 
 #include "core/error.h"
-#include "core/hub/reference.h"
 #include "core/io/files.h"
-#include "core/io/recipe_tree.h"
 #include "core/train/human.h"
 #include "core/train/report.h"
 #include "recipes/cli/child.h"
-#include "recipes/cli/job_line.h"
-#include "recipes/cli/references.h"
-#include "recipes/cli/stage_recipe.h"
+#include "recipes/cli/stage_run.h"
 #include "recipes/jobs.h"
 
 namespace plumb {
 namespace {
 
-// "sft.train.steps=10" belongs to stage sft; "model=path" is a parameter.
-struct Override {
-  std::string stage;
-  std::string key_value;
-};
-
-Override parse_override(const std::string& word, StageRecipe& recipe) {
-  const std::size_t equals = word.find('='), dot = word.find('.');
-  if (dot == std::string::npos || dot > equals) {
-    const std::string name = word.substr(0, equals);
-    if (!recipe.parameters.contains(name)) {
-      throw Error("'" + word + "': this recipe has no parameter " + name +
-                      "; a stage's key is STAGE.key=value",
-                  Exit::usage);
-    }
-    recipe.parameters[name] = word.substr(equals + 1);
-    return {};
-  }
-  const std::string stage = word.substr(0, dot);
-  for (const auto& known : recipe.stages) {
-    if (known.name == stage) return {stage, word.substr(dot + 1)};
-  }
-  throw Error("'" + word + "': this recipe has no stage " + stage, Exit::usage);
-}
-
 template <class Recipe>
 std::string resolve(const Stage& stage, const std::vector<std::string>& overrides,
                     const std::string& out) {
-  Recipe recipe;
-  const auto fields = FieldList::of(recipe);
-  RecipeReader(stage.source, fields.fields).read_map(stage.recipe, fields.fields, "");
-  apply_overrides(overrides, fields);
-  recipe.run.out = out;
-  check_required(fields, stage.source + ": stage " + stage.name);
-  return resolved_yaml(fields);
+  auto recipe = stage_job<Recipe>(stage, overrides, out);
+  return resolved_yaml(FieldList::of(recipe));
 }
 
 std::string resolve_any(const Stage& stage, const std::vector<std::string>& overrides,
@@ -62,33 +28,14 @@ std::string resolve_any(const Stage& stage, const std::vector<std::string>& over
   return resolve<PpoRecipe>(stage, overrides, out);
 }
 
-bool is_training(const Stage& stage) {
-  return stage.job != "export" && stage.job != "make";
-}
-
 void add_flag(Arguments& words, const std::string& flag, const std::optional<std::int64_t>& value) {
   if (value) words.insert(words.end(), {flag, std::to_string(*value)});
 }
 
-struct Run {
-  StageRecipe recipe;
-  JobLine line;
-  std::vector<Override> overrides;
-  std::string out;
-};
-
-std::vector<std::string> overrides_of(const Run& run, const std::string& stage) {
-  std::vector<std::string> mine;
-  for (const auto& override : run.overrides) {
-    if (override.stage == stage) mine.push_back(override.key_value);
-  }
-  return mine;
-}
-
-Arguments training_words(const Run& run, const Stage& stage) {
+Arguments training_words(const StageRun& run, const Stage& stage) {
   const std::string folder = run.out + "/" + stage.name,
                     recipe = run.out + "/" + stage.name + ".yaml";
-  files::publish(recipe, resolve_any(stage, overrides_of(run, stage.name), folder));
+  files::publish(recipe, resolve_any(stage, run.overrides_of(stage.name), folder));
   Arguments words = {stage.job, recipe};
   add_flag(words, "--ranks", run.line.ranks);
   add_flag(words, "--threads", run.line.threads);
@@ -97,11 +44,12 @@ Arguments training_words(const Run& run, const Stage& stage) {
   if (run.line.flags.quiet) words.push_back("--quiet");
   if (run.line.flags.resume) words.push_back("--resume");
   if (run.line.flags.overwrite) words.push_back("--overwrite");
+  if (run.line.flags.profile) words.push_back("--profile");
   return words;
 }
 
 // export and make: the recipe's keys are the command's flags.
-Arguments command_words(const Run& run, const Stage& stage) {
+Arguments command_words(const StageRun& run, const Stage& stage) {
   const std::string folder = run.out + "/" + stage.name;
   Arguments words = stage.job == "make" ? Arguments{"data", "make", folder} : Arguments{"export"};
   for (std::size_t i = 0; i < stage.recipe.keys.size(); ++i) {
@@ -118,11 +66,11 @@ Arguments command_words(const Run& run, const Stage& stage) {
 }
 
 // Stages that are not jobs leave a marker, so that a resumed run passes over them.
-std::string marker(const Run& run, const Stage& stage) {
+std::string marker(const StageRun& run, const Stage& stage) {
   return run.out + "/" + stage.name + ".done";
 }
 
-int run_stage(const Run& run, Stage stage, std::size_t number) {
+int run_stage(const StageRun& run, Stage stage, std::size_t number) {
   substitute(stage.recipe, values_of(run.recipe, run.out), stage.source);
   const bool training = is_training(stage);
   if (!training && run.line.flags.resume && files::exists(marker(run, stage))) return 0;
@@ -136,7 +84,7 @@ int run_stage(const Run& run, Stage stage, std::size_t number) {
   return status;
 }
 
-void write_run_report(const Run& run) {
+void write_run_report(const StageRun& run) {
   std::vector<ReportStage> stages;
   for (const auto& stage : run.recipe.stages) {
     if (is_training(stage)) stages.push_back({stage.name, run.out + "/" + stage.name});
@@ -145,7 +93,7 @@ void write_run_report(const Run& run) {
                stages);
 }
 
-void say_where(const Run& run) {
+void say_where(const StageRun& run) {
   std::cerr << "\nDone. What is where:\n";
   for (const auto& stage : run.recipe.stages) {
     for (const char* what : {"model", "adapter"}) {
@@ -155,24 +103,6 @@ void say_where(const Run& run) {
     if (stage.job == "export") std::cerr << "  " << run.out << "/" << stage.name << "\n";
   }
   std::cerr << "  " << run.out << "/report.html   curves, and completions before and after\n";
-}
-
-Run read_run(const Arguments& arguments) {
-  Run run;
-  const auto words = recipe_words(parse_flags(arguments, FieldList::of(run.line)));
-  if (words.path.empty()) throw Error("plumb run takes a RECIPE.yaml with stages", Exit::usage);
-  run.recipe = read_stage_recipe(words.path);
-  for (const auto& word : words.overrides) {
-    const auto override = parse_override(word, run.recipe);
-    if (!override.stage.empty()) run.overrides.push_back(override);
-  }
-  // Once, so that every stage sees the same commit.
-  const auto telling = run.line.flags.quiet ? Telling::quiet : Telling::progress;
-  for (auto& [name, value] : run.recipe.parameters) {
-    if (hub::is_reference(value)) value = resolve_reference(value, hub::Need::model, telling);
-  }
-  run.out = run.line.out.value_or(run.recipe.out.empty() ? "out/run" : run.recipe.out);
-  return run;
 }
 
 }  // namespace
@@ -188,7 +118,9 @@ std::string run_help() {
 }
 
 int run_stages(const Arguments& arguments) {
-  const Run run = read_run(arguments);
+  JobLine line;
+  const auto words = recipe_words(parse_flags(arguments, FieldList::of(line)));
+  const StageRun run = read_stage_run(words, line);
   const std::string mark = run.out + "/stages.txt";
   const bool goes_on = run.line.flags.resume || run.line.flags.overwrite;
   if (files::exists(mark) && !goes_on) {

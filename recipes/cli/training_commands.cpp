@@ -6,6 +6,7 @@
 #include "recipes/cli/command.h"
 #include "recipes/cli/job_line.h"
 #include "recipes/cli/open_jobs.h"
+#include "recipes/cli/plan_command.h"
 #include "recipes/cli/references.h"
 #include "recipes/cli/run_command.h"
 
@@ -93,6 +94,8 @@ std::vector<Command> training_commands() {
       job_command<PpoRecipe>("ppo", "PPO against a reward, with a KL penalty", &JobTable::ppo),
       {"run", "RECIPE.yaml [stage.key=value ...] [flags]", "The stages of a recipe, in order",
        run_help, run_stages},
+      {"plan", "RECIPE.yaml [key=value ...] [--device cuda:h100-80g] [flags]",
+       "Memory, time and disk of a run before it starts", plan_help, plan_command},
       {"recipe", "JOB", "Prints a complete, commented recipe: pretrain, sft, reward or ppo",
        [] { return std::string("plumb recipe sft > sft.yaml\n"); }, print_recipe},
   };

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
+#include "core/machine/nvidia.h"
 #include "core/ops/gemm.h"
 #include "core/train/human.h"
 #include "core/train/recipe_diff.h"
@@ -56,7 +57,11 @@ Json result_json(const TrainResult& result) {
 
 void choose_device(const std::string& device, int64_t threads, int64_t ranks_here) {
   if (device == "cuda") {
-    throw Error("device cuda: libplumb_cuda.so is not part of this build; use --device cpu",
+    const NvidiaDriver driver = read_nvidia_driver();
+    throw Error("device cuda: " +
+                    (driver.problem.empty() ? "libplumb_cuda.so is not part of this build"
+                                            : driver.problem) +
+                    "; use --device cpu (plumb doctor shows what is here)",
                 Exit::usage);
   }
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));

@@ -26,7 +26,7 @@ const std::vector<CommandGroup>& command_groups();
 // The groups, one file each.
 std::vector<Command> training_commands();  // pretrain sft reward ppo run plan recipe
 std::vector<Command> using_commands();     // generate chat score eval logits
-std::vector<Command> file_commands();      // merge export info tokenize data
+std::vector<Command> file_commands();      // export info tokenize data doctor
 
 // Everything after the program's name -> exit status (core/error.h). Prints errors to stderr.
 int run_command_line(const Arguments& arguments);

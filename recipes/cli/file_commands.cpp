@@ -1,5 +1,6 @@
 #include "recipes/cli/command.h"
 #include "recipes/cli/data_commands.h"
+#include "recipes/cli/doctor_command.h"
 #include "recipes/cli/info_command.h"
 #include "recipes/cli/tokenize_command.h"
 
@@ -14,6 +15,8 @@ std::vector<Command> file_commands() {
        "Tokenises data into its store, ahead of a job", data_help, data_prepare},
       {"data inspect", "JOB RECIPE.yaml [key=value ...] [flags]",
        "Shows samples with the trained tokens marked", data_help, data_inspect},
+      {"doctor", "[flags]", "What this machine has, and what will not work on it and why",
+       doctor_help, doctor},
       {"data make", "DIR [flags]", "Writes the quickstart's data set", data_make_help, data_make},
   };
 }

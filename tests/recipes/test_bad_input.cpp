@@ -132,6 +132,21 @@ TEST(BadInput, ModelFiles) {
       {"adapter as model", {"logits", shop.sft_adapter(), "--ids", "1"}, 2, {"--adapter"}});
 }
 
+// Said before any data are looked at: there are none.
+TEST(BadInput, ATextToTextModelForJobsOfWholeTexts) {
+  const auto& shop = workshop();
+  for (const std::string job : {"pretrain", "reward"}) {
+    const std::string out = "t5-" + job;
+    expect_refused_without_trace({job,
+                                  Words{job, "model.path=tests/oracle/fixtures/gguf/t5",
+                                        "data.path=[nowhere.jsonl]", "--out", shop.path(out)} +
+                                      shop.common(),
+                                  2,
+                                  {"model.path", "text-to-text", "plumb " + job, "one stack"}},
+                                 out);
+  }
+}
+
 TEST(BadInput, AnAdapterForAnotherBase) {
   const auto& shop = workshop();
   must(plumb_run(Words{"pretrain", "data.path=[" + shop.data() + "/corpus.txt]",

@@ -146,6 +146,9 @@ void attend(const Group& group) {
   for (; d + 4 * kLanes <= group.value_width; d += 4 * kLanes) {
     mix_values<kHeads, 4>(group, d, inverse);
   }
+  for (; d + 2 * kLanes <= group.value_width; d += 2 * kLanes) {
+    mix_values<kHeads, 2>(group, d, inverse);
+  }
   for (; d < group.head_dim; d += kLanes) {
     mix_values<kHeads, 1>(group, d, inverse);
   }

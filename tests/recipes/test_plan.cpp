@@ -98,7 +98,7 @@ TEST(Plan, ForeseesThePeakOfPpo) {
                       "train.batch_size=160",
                       "train.micro_batch_tokens=12288",
                       "ppo.rollout.response_length=40",
-                      "ppo.reward.word=fox",
+                      "ppo.reward.terms=[{kind: length, target: 200, unit: characters}]",
                       "ppo.num_ppo_epochs=1",
                       "ppo.rollout.keep=0"};
   expect_foreseen(peaks_of("ppo", keys, shop.path("planned_ppo")));

@@ -60,7 +60,7 @@ void gemm() {
 }
 
 void memory() {
-  const int64_t count = int64_t{1} << 28;  // 1 GiB of f32
+  const int64_t count = int64_t{1} << 28;                             // 1 GiB of f32
   const at::Tensor block = plumb::on_huge_pages(at::empty({count}));  // as weights lie
   block.fill_(1);
   const float* values = block.const_data_ptr<float>();

@@ -38,7 +38,9 @@ class Encoder {
     TextPosition position = position_at(raw.begin, input_.position);
     TrackedText text = TrackedText::of(input_.text.substr(raw.begin, raw.end - raw.begin),
                                        raw.begin, tokens_.has_spans);
+    const TextPosition before = position;
     normalize(parts_.normalizer, text, position);
+    if (position != before && !begins_later(text, raw)) position = before;
     if (parts_.normalized_finder->is_empty()) {
       return encode_normalized(PieceList::of(std::move(text), position));
     }
@@ -52,6 +54,19 @@ class Encoder {
         tokens_.add(segment.id, origin.begin, origin.end);
       }
     }
+  }
+
+  // Whether what was cut off the start was a whole character of the input: of one that a normal
+  // form took apart, what is left still stands at the start. Only origins tell.
+  bool begins_later(const TrackedText& text, const Segment& raw) const {
+    if (!text.is_tracked) {
+      TrackedText tracked =
+          TrackedText::of(input_.text.substr(raw.begin, raw.end - raw.begin), raw.begin, true);
+      TextPosition unused = TextPosition::later;
+      normalize(parts_.normalizer, tracked, unused);
+      return begins_later(tracked, raw);
+    }
+    return !text.origins.empty() && text.origins.front().begin > raw.begin;
   }
 
   void encode_normalized(PieceList list) {

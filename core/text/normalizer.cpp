@@ -105,9 +105,16 @@ void apply(const Prepend& step, TrackedText& text, TextPosition& position) {
   }
 }
 
-void apply(const Replace& step, TrackedText& text, TextPosition&) {
+// What replaces several characters stands where the last of them stood.
+bool cuts_start(const Match& match, std::string_view content, std::string_view bytes) {
+  if (match.begin > 0 || match.end == 0) return false;
+  return content.empty() || static_cast<std::size_t>(decode_char(bytes, 0).length) < match.end;
+}
+
+void apply(const Replace& step, TrackedText& text, TextPosition& position) {
   const std::vector<Match> matches = step.what.find_all(text.bytes);
   if (matches.empty()) return;
+  if (cuts_start(matches[0], step.content, text.bytes)) cut_start(position);
   TrackedText out{{}, {}, text.is_tracked};
   out.bytes.reserve(text.bytes.size() + matches.size() * step.content.size());
   std::size_t done = 0;

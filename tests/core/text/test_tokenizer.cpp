@@ -127,6 +127,30 @@ TEST(Tokenizer, ManyTextsByManyThreads) {
   EXPECT_TRUE(encode_many(tokenizer, {}, 4).empty());
 }
 
+// Ids of tokenizers 0.23.3. A mark goes before the input's first character alone: not where that
+// was cut off, or two became one; but where a normal form took it apart, what is left of it stands
+// there.
+TEST(Tokenizer, TheStartIsWhereTheFirstCharacterStands) {
+  const Tokenizer tokenizer = Tokenizer::from_json(R"({
+    "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+    "normalizer": {"type": "Sequence", "normalizers": [
+      {"type": "Replace", "pattern": {"String": "``"}, "content": "\""}, {"type": "NFKD"},
+      {"type": "StripAccents"}]},
+    "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first",
+                      "split": true},
+    "post_processor": null, "decoder": null,
+    "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": {
+      "<unk>": 0, "\u2581\"w": 1, "\"w": 2, "\u2581\u0e32": 3, "\u0e32": 4, "\u2581e": 5,
+      "e": 6}}})",
+                                                   "", "test");
+  const std::pair<const char*, std::int32_t> cases[] = {
+      {"``w", 2}, {"\u0e33", 3}, {"\u00e9", 5}, {"\u0301e", 6}};
+  for (const auto& [text, id] : cases) {
+    EXPECT_EQ(tokenizer.encode(text), std::vector<std::int32_t>{id}) << text;
+    EXPECT_EQ(tokenizer.encode_spans(text).at(0).id, id) << text;
+  }
+}
+
 TEST(Tokenizer, SavesAsItCame) {
   if (!has_shared("data/tokenizer/phi-3")) GTEST_SKIP() << "needs ../shared";
   const std::string from = "../shared/data/tokenizer/phi-3";

@@ -53,7 +53,8 @@ void launch(const char* name, void (*kernel)(Parameters...), const LaunchShape& 
     kernel(static_cast<Parameters>(arguments)...);
   };
   simt::launch_grid(
-      name, shape, [](void* bound) { (*static_cast<decltype(call)*>(bound))(); },
+      {name, reinterpret_cast<const void*>(kernel)}, shape,
+      [](void* bound) { (*static_cast<decltype(call)*>(bound))(); },
       const_cast<void*>(static_cast<const void*>(&call)));
 }
 

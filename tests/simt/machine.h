@@ -68,6 +68,7 @@ struct Machine {
   uint3 block_index{};
   uint64_t block = 0;
   size_t dynamic_bytes = 0;
+  bool uses_dynamic = false;  // the kernel has asked where they are
   void (*body)(void*) = nullptr;
   void* arguments = nullptr;
   Schedule schedule;

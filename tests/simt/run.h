@@ -24,7 +24,8 @@ namespace plumb::simt {
 enum class Bits { same, may_differ };
 
 struct LaunchRecord {
-  std::string kernel;
+  std::string kernel;          // as the launch is written
+  const void* code = nullptr;  // the kernel's function: source_line.h gives its name
   LaunchShape shape;
   uint64_t shared_bytes = 0;  // static and dynamic, of a block
   Traffic traffic;

@@ -73,7 +73,12 @@ struct LaunchShape {
   dim3 block;
   size_t shared_bytes = 0;  // dynamic shared memory
 };
+struct LaunchedKernel {
+  const char* name;  // as the launch is written
+  const void* code;  // where the kernel begins
+};
 // Runs body(arguments) once a thread, under the schedule that is set (run.h).
-void launch_grid(const char* name, const LaunchShape& shape, void (*body)(void*), void* arguments);
+void launch_grid(const LaunchedKernel& kernel, const LaunchShape& shape, void (*body)(void*),
+                 void* arguments);
 
 }  // namespace plumb::simt

@@ -1,8 +1,11 @@
 #include "tests/simt/source_line.h"
 
 #include <backtrace.h>
+#include <cxxabi.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <unordered_map>
 
 namespace plumb::simt {
@@ -26,15 +29,23 @@ int add_frame(void* lines, uintptr_t, const char* file, int line, const char*) {
 
 void ignore_error(void*, const char*, int) {}
 
+void keep_symbol(void* name, uintptr_t, const char* symbol, uintptr_t, uintptr_t) {
+  *static_cast<std::string*>(name) = symbol == nullptr ? "" : symbol;
+}
+
+backtrace_state* program() {
+  static backtrace_state* const state = backtrace_create_state(nullptr, 0, ignore_error, nullptr);
+  return state;
+}
+
 }  // namespace
 
 const std::vector<SourceLine>& source_lines(const void* return_address) {
   static std::unordered_map<const void*, std::vector<SourceLine>> known;
-  static backtrace_state* const state = backtrace_create_state(nullptr, 0, ignore_error, nullptr);
   const auto [entry, is_new] = known.try_emplace(return_address);
   if (is_new && return_address != nullptr) {
     // The call stands before the address it returns to.
-    backtrace_pcinfo(state, reinterpret_cast<uintptr_t>(return_address) - 1, add_frame,
+    backtrace_pcinfo(program(), reinterpret_cast<uintptr_t>(return_address) - 1, add_frame,
                      ignore_error, &entry->second);
   }
   return entry->second;
@@ -46,6 +57,15 @@ std::string source_text(const void* return_address) {
     text += (text.empty() ? "" : " in ") + at.file + ":" + std::to_string(at.line);
   }
   return text.empty() ? "an unknown line" : text;
+}
+
+std::string function_name(const void* code) {
+  std::string name;
+  backtrace_syminfo(program(), reinterpret_cast<uintptr_t>(code), keep_symbol, ignore_error, &name);
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> plain(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? plain.get() : name;
 }
 
 }  // namespace plumb::simt

@@ -17,4 +17,8 @@ const std::vector<SourceLine>& source_lines(const void* return_address);
 // "core/ops/rms_norm.cu:44", with " in file:line" for each place it was inlined into.
 std::string source_text(const void* return_address);
 
+// "plumb::(anonymous namespace)::rope_kernel<float, 4>(plumb::Rope)": the function at an address.
+// Empty if the program has no symbols.
+std::string function_name(const void* code);
+
 }  // namespace plumb::simt

@@ -6,6 +6,7 @@
 //   async_copy, async_commit, async_wait  cp.async of 16 bytes, global to shared
 #pragma once
 #include "core/ops/cuda/kernel_types.h"
+#include "core/ops/cuda/shared_memory.h"
 
 #ifdef __CUDACC__
 #include <cuda_bf16.h>
@@ -45,9 +46,7 @@ inline void check_cuda(cudaError_t status, const char* what, const LaunchShape& 
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const LaunchShape& shape,
             KernelStream stream, Arguments... arguments) {
-  // A block gets 48 KiB unasked, arrays that the kernel declares included: of those, up to 32 KiB.
-  constexpr size_t kSharedWithoutAsking = 16 * 1024;
-  if (shape.shared_bytes > kSharedWithoutAsking) {
+  if (shape.shared_bytes > kDynamicUnasked) {
     check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     static_cast<int>(shape.shared_bytes)),

@@ -121,6 +121,16 @@ __global__ void double_dynamic_kernel(int64_t count, float* out) {
   }
 }
 
+template <int kDeclared>
+__global__ void declared_and_dynamic_kernel(float* out) {
+  PLUMB_SHARED_ARRAY(float, declared, kDeclared);
+  PLUMB_DYNAMIC_SHARED(float, dynamic);
+  const int i = threadIdx.x;
+  declared[i] = 1.0f;
+  dynamic[i] = 2.0f;
+  out[i] = declared[i] + dynamic[i];
+}
+
 }  // namespace
 
 #define PLUMB_TWINS(name)                                                                         \
@@ -166,6 +176,11 @@ void early_async_read(Twin twin, const float* in, float* out) {
 void double_dynamic(int64_t count, float* out, int64_t shared_bytes) {
   PLUMB_LAUNCH(double_dynamic_kernel, (LaunchShape{1, kThreads, static_cast<size_t>(shared_bytes)}),
                nullptr, count, out);
+}
+
+void declared_and_dynamic(float* out, int64_t dynamic_bytes) {
+  PLUMB_LAUNCH(declared_and_dynamic_kernel<10240>,
+               (LaunchShape{1, kThreads, static_cast<size_t>(dynamic_bytes)}), nullptr, out);
 }
 
 }  // namespace plumb::simt

@@ -46,5 +46,6 @@ void copy_values(const float* in, float* out, int64_t count);
 void left_by_other_block(float* out);                                  // 2 blocks; (128)
 void early_async_read(Twin twin, const float* in, float* out);         // (64)
 void double_dynamic(int64_t count, float* out, int64_t shared_bytes);  // 64 threads
+void declared_and_dynamic(float* out, int64_t dynamic_bytes);          // 40 KB declared; (64)
 
 }  // namespace plumb::simt

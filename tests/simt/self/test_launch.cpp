@@ -6,6 +6,7 @@
 
 #include "tests/simt/device_buffer.h"
 #include "tests/simt/self/defects.h"
+#include "tests/simt/source_line.h"
 
 namespace plumb::simt {
 namespace {
@@ -16,7 +17,34 @@ TEST(Launch, TooMuchSharedMemoryIsRefused) {
     double_dynamic(10, out.data(), 228 * 1024);
   });
   EXPECT_TRUE(outcome.has(DefectKind::launch)) << outcome.text();
-  EXPECT_THAT(outcome.text(), testing::HasSubstr("227 KB"));
+  EXPECT_THAT(outcome.text(), testing::HasSubstr("163 KB"));
+}
+
+// 40 KB declared and some dynamic: above 48 KB together, the device refuses what was not asked for.
+TEST(Launch, DeclaredAndDynamicSharedMemoryTogether) {
+  const auto launched = [](int64_t dynamic_bytes) {
+    return run([&] {
+      DeviceBuffer<float> out(64, "out");
+      declared_and_dynamic(out.data(), dynamic_bytes);
+    });
+  };
+  const Outcome unasked = launched(8 * 1024 + 16);
+  EXPECT_TRUE(unasked.has(DefectKind::launch)) << unasked.text();
+  EXPECT_THAT(unasked.text(), testing::HasSubstr("unasked"));
+  EXPECT_TRUE(launched(8 * 1024).clean());
+  EXPECT_TRUE(launched(24 * 1024).clean());  // asks
+  EXPECT_TRUE(launched(130 * 1024).has(DefectKind::launch));
+}
+
+TEST(Launch, IsRecordedWithItsFunction) {
+  const Outcome outcome = run([] {
+    DeviceBuffer<float> out(64, "out");
+    declared_and_dynamic(out.data(), 1024);
+  });
+  ASSERT_EQ(outcome.launches.size(), 1u);
+  EXPECT_EQ(outcome.launches[0].shared_bytes, 41u * 1024);
+  EXPECT_THAT(function_name(outcome.launches[0].code),
+              testing::HasSubstr("declared_and_dynamic_kernel<10240>("));
 }
 
 TEST(Launch, NoBlocksAreRefused) {

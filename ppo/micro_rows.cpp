@@ -6,7 +6,8 @@
 
 namespace plumb {
 
-MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& responses) {
+MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& responses,
+                     const at::Device& device) {
   std::vector<std::vector<int32_t>> sequences;
   std::vector<int64_t> prompt_lengths;
   std::vector<int64_t> predict_rows, targets, tokens, state_rows, states;
@@ -28,12 +29,15 @@ MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& r
     }
     first_row += static_cast<int64_t>(sequence.size());
   }
+  const auto indices = [&](const std::vector<int64_t>& values) {
+    return at::tensor(values, at::kLong).to(device);
+  };
   return {pack(sequences, prompt_lengths),
-          at::tensor(predict_rows, at::kLong),
-          at::tensor(targets, at::kLong),
-          at::tensor(tokens, at::kLong),
-          at::tensor(state_rows, at::kLong),
-          at::tensor(states, at::kLong),
+          indices(predict_rows),
+          indices(targets),
+          indices(tokens),
+          indices(state_rows),
+          indices(states),
           responses};
 }
 

@@ -20,7 +20,9 @@ struct MicroRows {
   std::vector<int64_t> responses;  // which responses these are
 };
 
-MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& responses);
+// The indices lie on `device`, beside what they index.
+MicroRows micro_rows(const Trajectory& trajectory, const std::vector<int64_t>& responses,
+                     const at::Device& device = at::kCPU);
 
 // `responses` in micro-batches of at most `max_rows` rows in `roles` copies.
 std::vector<std::vector<int64_t>> divide(const Trajectory& trajectory,

@@ -67,6 +67,24 @@ TokenLoss policy_loss(const PolicyTokens& tokens, const PolicyLossOptions& optio
   };
 }
 
+TokenLossKernel policy_loss_kernel(const PolicyTokens& tokens, const PolicyLossOptions& options) {
+  TORCH_CHECK(tokens.old_logprobs.is_contiguous() && tokens.advantages.is_contiguous(),
+              "policy_loss_kernel: old_logprobs and advantages must be dense");
+  const auto f32 = tokens.advantages.options();
+  const at::Tensor scale = at::full({1}, 1.0 / options.num_tokens, f32);
+  return [&tokens, options, scale](const KernelTable& kernels, const HeadRows& rows, int64_t begin,
+                                   KernelStream stream) {
+    kernels.policy_head(rows,
+                        {.old_logprobs = tokens.old_logprobs.const_data_ptr<float>() + begin,
+                         .advantages = tokens.advantages.const_data_ptr<float>() + begin,
+                         .scale = scale.const_data_ptr<float>(),
+                         .cliprange = static_cast<float>(options.cliprange),
+                         .dual_clip = static_cast<float>(options.dual_clip.value_or(0.0)),
+                         .entropy_coef = static_cast<float>(options.entropy_coef)},
+                        stream);
+  };
+}
+
 at::Tensor value_loss_sum(const at::Tensor& values, const at::Tensor& old_values,
                           const at::Tensor& returns, double cliprange, ValueStats& stats) {
   TORCH_CHECK(values.sizes() == old_values.sizes() && values.sizes() == returns.sizes(),

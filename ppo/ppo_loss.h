@@ -40,6 +40,8 @@ struct PolicyStats {
 // cut to +-20 so that r stays finite. `tokens` and `stats` must outlive the loss; sums are added.
 TokenLoss policy_loss(const PolicyTokens& tokens, const PolicyLossOptions& options,
                       PolicyStats& stats);
+// The same loss's own kernel, for tokens on a device that has kernels.
+TokenLossKernel policy_loss_kernel(const PolicyTokens& tokens, const PolicyLossOptions& options);
 
 struct ValueStats {
   double loss = 0;     // 1/2 of the larger square

@@ -25,6 +25,11 @@ std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint64_t epoch) {
   return order;
 }
 
+// Rows of x, wherever it lies, on `device`.
+at::Tensor rows_of(const at::Tensor& x, const at::Tensor& rows, const at::Device& device) {
+  return x.index_select(0, rows.to(x.device())).to(device);
+}
+
 struct Sums {
   PolicyStats policy;
   ValueStats value;
@@ -42,8 +47,8 @@ class Pass {
     Sums sums;
     for (const auto& micro :
          divide(trajectory_, minibatch_.local, 2, settings_.train.micro_batch_tokens)) {
-      const at::Tensor cost =
-          loss(micro_rows(trajectory_, micro), DropoutKey{settings_.seed, draw++}, sums);
+      const at::Tensor cost = loss(micro_rows(trajectory_, micro, trajectory_.logprobs.device()),
+                                   DropoutKey{settings_.seed, draw++}, sums);
       const profile::Span span("backward");
       cost.backward();
     }
@@ -60,18 +65,20 @@ class Pass {
     if (models_.policy->dropout > 0 || models_.critic->dropout > 0) forward.dropout = dropout;
     const at::Tensor hidden = models_.decoder->hidden(repeat(rows.batch, 2), forward);
 
-    const PolicyTokens tokens{trajectory_.logprobs.index_select(0, rows.tokens),
-                              trajectory_.advantages.index_select(0, rows.tokens)};
+    const at::Device device = hidden.device();
+    const PolicyTokens tokens{rows_of(trajectory_.logprobs, rows.tokens, device),
+                              rows_of(trajectory_.advantages, rows.tokens, device)};
     const PolicyLossOptions policy_options{options.cliprange, options.dual_clip,
                                            options.entropy_coef, minibatch_.num_tokens};
-    const at::Tensor policy =
-        token_loss(hidden.index_select(0, rows.predict_rows), models_.decoder->head(), rows.targets,
-                   options.rollout.temperature, policy_loss(tokens, policy_options, sums.policy));
+    const at::Tensor policy = token_loss(
+        rows_of(hidden, rows.predict_rows, device), models_.decoder->head(), rows.targets,
+        options.rollout.temperature, policy_loss(tokens, policy_options, sums.policy),
+        policy_loss_kernel(tokens, policy_options));
 
-    const at::Tensor before = hidden.index_select(0, rows.state_rows + n);
+    const at::Tensor before = rows_of(hidden, rows.state_rows + n, device);
     const at::Tensor value = value_loss_sum(head_values(before, models_.critic_head),
-                                            trajectory_.values.index_select(0, rows.states),
-                                            trajectory_.returns.index_select(0, rows.states),
+                                            rows_of(trajectory_.values, rows.states, device),
+                                            rows_of(trajectory_.returns, rows.states, device),
                                             options.critic.cliprange_value, sums.value);
     return policy + value * (options.critic.vf_coef / minibatch_.num_states);
   }

@@ -23,16 +23,11 @@ LossSum next_token_loss(const NextTokenModel& model, const TokenBatch& batch,
   ForwardOptions options;
   if (model.adapter != nullptr) options.adapters = {{0, batch.batch.num_rows(), model.adapter}};
   options.dropout = dropout;
-  const auto hidden = model.decoder->hidden(batch.batch, options);    // (N, C)
-  const auto trained_rows = hidden.index_select(0, batch.loss_rows);  // (M, C)
+  const auto hidden = model.decoder->hidden(batch.batch, options);                        // (N, C)
+  const auto trained_rows = hidden.index_select(0, batch.loss_rows.to(hidden.device()));  // (M, C)
   double entropy = 0;
-  const auto loss = [&entropy](const TokenStats& rows, int64_t) {
-    entropy += rows.entropy.sum(at::kDouble).item<double>();
-    const double nats = -rows.logprobs.sum(at::kDouble).item<double>();
-    return TokenLossChunk{nats, at::full_like(rows.logprobs, -1), {}};
-  };
   LossSum sum;
-  sum.loss = token_loss(trained_rows, model.decoder->head(), batch.targets, 1.0, loss);
+  sum.loss = cross_entropy_sum(trained_rows, model.decoder->head(), batch.targets, &entropy);
   sum.sums = {entropy};
   return sum;
 }

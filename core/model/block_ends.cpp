@@ -94,9 +94,10 @@ bool any_requires_grad(const variable_list& inputs) {
 }
 
 at::Tensor open_block(at::TensorList in, BlockEnds& ends) {
-  ends.norm = norm_stats(in[kX], ends.pass->norm);
-  const at::Tensor normed = norm_apply(in[kX], {in[kNorm], in[kNormBias]}, ends.norm);
-  return low_rank_linear(normed, in[kFirst], in[kFirstBias], ends.updates.first, ends.first_narrow);
+  const Normed normed = norm_forward(in[kX], {in[kNorm], in[kNormBias]}, ends.pass->norm);
+  ends.norm = normed.stats;
+  return low_rank_linear(normed.y, in[kFirst], in[kFirstBias], ends.updates.first,
+                         ends.first_narrow);
 }
 
 at::Tensor close_block(at::TensorList in, const at::Tensor& middle, BlockEnds& ends) {
@@ -108,9 +109,10 @@ at::Tensor close_block(at::TensorList in, const at::Tensor& middle, BlockEnds& e
   }
   ends.before_post_norm = low_rank_linear(middle, in[kSecond], in[kSecondBias], ends.updates.second,
                                           ends.second_narrow);
-  ends.post_norm = norm_stats(ends.before_post_norm, ends.pass->norm);
-  return norm_apply(ends.before_post_norm, {in[kPostNorm], in[kPostNormBias]}, ends.post_norm)
-      .add_(residual);
+  const Normed normed =
+      norm_forward(ends.before_post_norm, {in[kPostNorm], in[kPostNormBias]}, ends.pass->norm);
+  ends.post_norm = normed.stats;
+  return normed.y.add_(residual);
 }
 
 BlockBackward::BlockBackward(torch::autograd::AutogradContext* ctx, BlockEnds& saved,
@@ -128,10 +130,15 @@ bool BlockBackward::wants(int input) const {
 at::Tensor BlockBackward::into_second() {
   grad_second_ = grad_y_;
   if (in[kPostNorm].defined()) {
-    const at::Tensor& x = ends.before_post_norm;
-    grad_second_ = norm_grad_x(grad_y_, x, in[kPostNorm], ends.post_norm, {});
-    grads[kPostNorm] = wants(kPostNorm) ? norm_grad_w(grad_y_, x, ends.post_norm) : at::Tensor();
-    grads[kPostNormBias] = wants(kPostNormBias) ? grad_y_.sum(0) : at::Tensor();
+    const NormGrads formed = norm_backward(grad_y_, {ends.before_post_norm,
+                                                     in[kPostNorm],
+                                                     ends.post_norm,
+                                                     {},
+                                                     wants(kPostNorm),
+                                                     wants(kPostNormBias)});
+    grad_second_ = formed.x;
+    grads[kPostNorm] = formed.weight;
+    grads[kPostNormBias] = formed.bias;
     ends.before_post_norm.reset();
   }
   LowRankBackward step = low_rank_backward(in[kSecond], ends.updates.second, ends.second_narrow,
@@ -158,7 +165,8 @@ void BlockBackward::through_first(const at::Tensor& grad_wide) {
                         into_norm ? InputGradient::formed : InputGradient::left_out);
   const auto narrow = keep_update_grads(step, first_update_grads());
   if (wants(kFirst) || any_a_requires_grad(ends.updates.first)) {
-    const at::Tensor normed = norm_apply(in[kX], {in[kNorm], in[kNormBias]}, ends.norm);
+    const at::Tensor normed =
+        norm_again(in[kX], {in[kNorm], in[kNormBias]}, ends.norm, ends.pass->norm);
     updates_grad_a(ends.updates.first, normed, narrow, first_update_grads());
     grads[kFirst] = wants(kFirst) ? product_of(grad_wide.t(), normed) : at::Tensor();
   }
@@ -169,16 +177,14 @@ void BlockBackward::through_first(const at::Tensor& grad_wide) {
 }
 
 void BlockBackward::first_norm_grads(const at::Tensor& grad_normed) {
-  if (wants(kNorm)) {
-    grads[kNorm] = norm_grad_w(grad_normed, in[kX], ends.norm);
-  }
-  if (wants(kNormBias)) {
-    grads[kNormBias] = grad_normed.sum(0);
-  }
   const bool has_own_residual = in[kResidual].defined();
-  if (wants(kX)) {
-    grads[kX] = norm_grad_x(grad_normed, in[kX], in[kNorm], ends.norm,
-                            has_own_residual ? at::Tensor() : grad_y_);
+  if (wants(kX) || wants(kNorm) || wants(kNormBias)) {
+    const NormGrads formed = norm_backward(
+        grad_normed, {in[kX], in[kNorm], ends.norm, has_own_residual ? at::Tensor() : grad_y_,
+                      wants(kNorm), wants(kNormBias)});
+    grads[kX] = formed.x;
+    grads[kNorm] = formed.weight;
+    grads[kNormBias] = formed.bias;
   }
   if (has_own_residual && wants(kResidual)) {
     grads[kResidual] = grad_y_;

@@ -22,33 +22,39 @@ LayerWeights with_norm_factors(LayerWeights layer, Norm norm) {
   return layer;
 }
 
-NormStats norm_stats(const at::Tensor& x, const NormRule& rule) {
-  const profile::Span span("norm statistics");
-  if (rule.norm != Norm::layer) {
-    return {{}, rms_norm_rstd(x, rule.eps)};
-  }
-  const LayerNormStats stats = layer_norm_stats(x, rule.eps);
-  return {stats.mean, stats.rstd};
-}
-
-at::Tensor norm_apply(const at::Tensor& x, const NormWeights& factors, const NormStats& stats) {
+Normed norm_forward(const at::Tensor& x, const NormWeights& factors, const NormRule& rule) {
   const profile::Span span("norm");
-  return stats.mean.defined()
-             ? layer_norm_apply(x, factors.weight, factors.bias, {stats.mean, stats.rstd})
-             : rms_norm_apply(x, factors.weight, stats.rstd);
+  if (rule.norm != Norm::layer) {
+    const RmsNormed normed = rms_norm_forward(x, factors.weight, rule.eps);
+    return {normed.y, {{}, normed.rstd}};
+  }
+  const LayerNormed normed = layer_norm_forward(x, factors.weight, factors.bias, rule.eps);
+  return {normed.y, {normed.stats.mean, normed.stats.rstd}};
 }
 
-at::Tensor norm_grad_x(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
-                       const NormStats& stats, const at::Tensor& residual) {
+at::Tensor norm_again(const at::Tensor& x, const NormWeights& factors, const NormStats& stats,
+                      const NormRule& rule) {
+  const profile::Span span("norm");
+  return rule.norm == Norm::layer
+             ? layer_norm_again(x, factors.weight, factors.bias, {stats.mean, stats.rstd}, rule.eps)
+             : rms_norm_again(x, factors.weight, stats.rstd, rule.eps);
+}
+
+NormGrads norm_backward(const at::Tensor& grad_y, const NormGradient& norm) {
   const profile::Span span("norm", "backward");
-  return stats.mean.defined()
-             ? layer_norm_grad_x(grad_y, x, weight, {stats.mean, stats.rstd}, residual)
-             : rms_norm_grad_x(grad_y, x, weight, stats.rstd, residual);
-}
-
-at::Tensor norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x, const NormStats& stats) {
-  return stats.mean.defined() ? layer_norm_grad_w(grad_y, x, {stats.mean, stats.rstd})
-                              : rms_norm_grad_w(grad_y, x, stats.rstd);
+  const NormStats& stats = norm.stats;
+  if (!stats.mean.defined()) {
+    const RmsNormGrads grads = rms_norm_backward(
+        grad_y, {norm.x, norm.weight, stats.rstd, norm.residual, norm.is_weight_wanted});
+    return {grads.x, grads.w, {}};
+  }
+  const LayerNormGrads grads = layer_norm_backward(grad_y, {norm.x,
+                                                            norm.weight,
+                                                            {stats.mean, stats.rstd},
+                                                            norm.residual,
+                                                            norm.is_weight_wanted,
+                                                            norm.is_bias_wanted});
+  return {grads.x, grads.w, grads.b};
 }
 
 at::Tensor norm(const at::Tensor& x, const NormWeights& factors, const NormRule& rule) {

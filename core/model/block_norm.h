@@ -23,12 +23,24 @@ NormWeights norm_factors(const NormWeights& weights, Norm norm);
 // The same of a whole layer.
 LayerWeights with_norm_factors(LayerWeights layer, Norm norm);
 
-NormStats norm_stats(const at::Tensor& x, const NormRule& rule);
-at::Tensor norm_apply(const at::Tensor& x, const NormWeights& factors, const NormStats& stats);
-// residual + d/dx; an undefined residual counts as zero.
-at::Tensor norm_grad_x(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
-                       const NormStats& stats, const at::Tensor& residual);
-at::Tensor norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x, const NormStats& stats);
+struct Normed {
+  at::Tensor y;
+  NormStats stats;
+};
+Normed norm_forward(const at::Tensor& x, const NormWeights& factors, const NormRule& rule);
+// y again, from what a backward has kept.
+at::Tensor norm_again(const at::Tensor& x, const NormWeights& factors, const NormStats& stats,
+                      const NormRule& rule);
+struct NormGradient {
+  at::Tensor x, weight;
+  NormStats stats;
+  at::Tensor residual;  // added to x's gradient; undefined counts as zero
+  bool is_weight_wanted = false, is_bias_wanted = false;
+};
+struct NormGrads {
+  at::Tensor x, weight, bias;  // the last two where wanted
+};
+NormGrads norm_backward(const at::Tensor& grad_y, const NormGradient& norm);
 
 // (N, C) -> (N, C), differentiable once; `factors` from norm_factors.
 at::Tensor norm(const at::Tensor& x, const NormWeights& factors, const NormRule& rule);

@@ -10,6 +10,7 @@
 #include "core/model/mlp_block.h"
 #include "core/model/positions.h"
 #include "core/ops/attention_bias.h"
+#include "core/ops/embedding.h"
 #include "core/ops/low_rank_linear.h"
 
 namespace plumb {
@@ -28,17 +29,18 @@ RotaryTable table_of_tokens(const RotarySpec& spec, const PackedBatch& batch) {
 
 void add_positions(ForwardPass& pass, const Decoder& decoder, const PackedBatch& batch) {
   const ModelConfig& config = decoder.config;
+  const at::Tensor& weights = decoder.weights.embed_tokens;
   const int64_t num_positions = batch.positions.max().item<int64_t>() + 1;
   if (config.positions == Positions::alibi) {
     pass.attention.key_bias =
         falcon_alibi(config.num_attention_heads, num_positions, config.attention_scale)
-            .to(decoder.weights.embed_tokens.scalar_type());
+            .to(weights.options());
   } else if (rotates_by_length(config)) {
-    pass.rotary = table_of_tokens(rotary_of(config), batch);
-    pass.rotary_rows = at::arange(batch.num_rows(), at::kLong);
+    pass.rotary = on_device(table_of_tokens(rotary_of(config), batch), weights.device());
+    pass.rotary_rows = at::arange(batch.num_rows(), weights.options().dtype(at::kLong));
   } else if (config.positions == Positions::rope) {
-    pass.rotary = decoder.rotary->get(rotary_of(config), num_positions);
-    pass.rotary_rows = batch.positions;
+    pass.rotary = decoder.rotary->get(rotary_of(config), num_positions, weights.device());
+    pass.rotary_rows = batch.positions.to(weights.device());
   }
 }
 
@@ -71,13 +73,14 @@ SharedPass make_pass(const Decoder& decoder, const StackRun& run) {
 }
 
 at::Tensor embedded(const Decoder& decoder, const PackedBatch& batch) {
-  at::Tensor x = at::embedding(decoder.weights.embed_tokens, batch.tokens);
+  const at::Device device = decoder.weights.embed_tokens.device();
+  at::Tensor x = embed(decoder.weights.embed_tokens, batch.tokens.to(device));
   if (decoder.config.embedding_scale != 1.0) {
     // In f32, as transformers keeps it whatever the model's type.
     x = x * static_cast<float>(decoder.config.embedding_scale);
   }
   if (decoder.weights.embed_positions.defined()) {
-    x = x + at::embedding(decoder.weights.embed_positions, batch.positions);
+    x = x + embed(decoder.weights.embed_positions, batch.positions.to(device));
   }
   return x;
 }

@@ -2,7 +2,9 @@
 
 #include <ATen/Dispatch.h>
 
+#include "core/ops/activation_device.h"
 #include "core/ops/activation_rows.h"
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
 #include "core/ops/parallel.h"
 #include "core/profile/span.h"
@@ -45,6 +47,10 @@ at::Tensor activate(const at::Tensor& gate_up, const ActivationRule& rule) {
   const profile::Span span("activation");
   const int64_t width = inner_width(gate_up, rule), rows = gate_up.size(0);
   at::Tensor h = at::empty({rows, width}, gate_up.options());
+  if (const KernelTable* const kernels = kernels_for(gate_up)) {
+    device_activate(*kernels, gate_up, rule, h);
+    return h;
+  }
   AT_DISPATCH_FLOATING_TYPES(gate_up.scalar_type(), "activate", [&] {
     const scalar_t* in = gate_up.const_data_ptr<scalar_t>();
     scalar_t* out = h.mutable_data_ptr<scalar_t>();
@@ -68,6 +74,9 @@ void activate_backward_(const at::Tensor& gate_up, const at::Tensor& grad_h,
   const int64_t width = inner_width(gate_up, rule), rows = gate_up.size(0);
   check_shape(grad_h, {rows, width}, "activation: grad_h");
   TORCH_INTERNAL_ASSERT(grad_h.is_contiguous());
+  if (const KernelTable* const kernels = kernels_for(gate_up)) {
+    return device_activate_backward_(*kernels, gate_up, grad_h, rule);
+  }
   AT_DISPATCH_FLOATING_TYPES(gate_up.scalar_type(), "activate_backward", [&] {
     scalar_t* saved = gate_up.mutable_data_ptr<scalar_t>();
     scalar_t* grad = grad_h.mutable_data_ptr<scalar_t>();

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ops/attention_composed.h"
+#include "core/ops/attention_device.h"
 #include "core/ops/attention_kernels.h"
 #include "core/ops/check.h"
 #include "core/profile/span.h"
@@ -98,8 +99,13 @@ double flops_of(const AttentionInputs& in, double products) {
   return 2 * products * seen * static_cast<double>(in.q.size(1) * in.q.size(2));
 }
 
-bool has_kernel(const AttentionInputs& in) {
+bool has_cpu_loops(const AttentionInputs& in) {
   return in.q.is_cpu() && in.q.scalar_type() == at::kFloat;
+}
+
+// T5's learned bias has no kernel.
+const KernelTable* attention_kernels(const AttentionInputs& in) {
+  return in.options.relative.table.defined() ? nullptr : kernels_for(in.q);
 }
 
 }  // namespace
@@ -111,7 +117,10 @@ double AttentionInputs::scale() const {
 AttentionOutput attention(const AttentionInputs& in) {
   const profile::Span span("attention", "", profile::is_on() ? flops_of(in, 2) : 0);
   check_inputs(in);
-  if (!has_kernel(in)) {
+  if (const KernelTable* const kernels = attention_kernels(in)) {
+    return device_attention(*kernels, in);
+  }
+  if (!has_cpu_loops(in)) {
     return composed_attention(in);
   }
   const AttentionOutput result{at::empty(in.q.sizes(), in.q.options()),
@@ -128,7 +137,9 @@ void attention_backward(const AttentionInputs& in, const AttentionOutput& saved,
     check_shape(grad.relative_table, in.options.relative.table.sizes(),
                 "attention: gradient of the relative bias table");
   }
-  if (has_kernel(in)) {
+  if (const KernelTable* const kernels = attention_kernels(in)) {
+    device_attention_backward(*kernels, in, saved, grad_out, grad);
+  } else if (has_cpu_loops(in)) {
     cpu_attention_backward(in, saved, grad_out, grad);
   } else {
     composed_attention_backward(in, saved, grad_out, grad);

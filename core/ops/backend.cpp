@@ -52,9 +52,10 @@ const KernelTable* backend::find_kernels(const at::Tensor& x) {
   if (x.is_cpu()) {
     return nullptr;
   }
-  throw Error("no kernels for a tensor of " + std::string(c10::toString(x.scalar_type())) + " on " +
-              x.device().str() + (table == nullptr ? ": the device has none loaded"
-                                                   : ": they take Float and BFloat16"));
+  throw Error(
+      "no kernels for a tensor of " + std::string(c10::toString(x.scalar_type())) + " on " +
+      x.device().str() +
+      (table == nullptr ? ": the device has none loaded" : ": they take Float and BFloat16"));
 }
 
 KernelStream stream_of(const at::Tensor& x) {

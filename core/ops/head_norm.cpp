@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
+#include "core/ops/head_norm_device.h"
 #include "core/ops/parallel.h"
 #include "core/ops/row_sums.h"
 
@@ -63,6 +65,9 @@ void check_heads(const at::Tensor& x, const at::Tensor& w, const at::Tensor& oth
 
 void head_norm(const at::Tensor& x, const at::Tensor& w, double eps, const at::Tensor& y) {
   check_heads(x, w, y);
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_head_norm(*kernels, x, w, eps, y);
+  }
   const int64_t heads = x.size(1), width = x.size(2);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "head_norm", [&] {
     const scalar_t* in = x.const_data_ptr<scalar_t>();
@@ -81,6 +86,9 @@ void head_norm(const at::Tensor& x, const at::Tensor& w, double eps, const at::T
 at::Tensor head_norm_backward_(const at::Tensor& grad, const HeadNormGradient& norm) {
   const at::Tensor& x = norm.x;
   check_heads(x, norm.w, grad);
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_head_norm_backward_(*kernels, grad, norm);
+  }
   const int64_t rows = x.size(0), heads = x.size(1), width = x.size(2);
   at::Tensor grad_w;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "head_norm_backward", [&] {

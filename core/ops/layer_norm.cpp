@@ -5,7 +5,9 @@
 
 #include <cmath>
 
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
+#include "core/ops/layer_norm_device.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
 #include "core/ops/row_sums.h"
@@ -83,28 +85,22 @@ struct StatsOfRows {
 struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
                             const at::Tensor& w, const at::Tensor& b, double eps) {
-    const LayerNormStats stats = layer_norm_stats(x, eps);
-    ctx->save_for_backward({x, w, stats.mean, stats.rstd});
-    return layer_norm_apply(x, w, b, stats);
+    const LayerNormed normed = layer_norm_forward(x, w, b, eps);
+    ctx->save_for_backward({x, w, normed.stats.mean, normed.stats.rstd});
+    return normed.y;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  torch::autograd::variable_list grads) {
     refuse_double_backward("layer_norm");
     const auto saved = ctx->get_saved_variables();
-    const LayerNormStats stats{saved[2], saved[3]};
-    const at::Tensor grad_y = grads[0].contiguous();
-    at::Tensor grad_x, grad_w, grad_b;
-    if (ctx->needs_input_grad(0)) {
-      grad_x = layer_norm_grad_x(grad_y, saved[0], saved[1], stats, {});
-    }
-    if (ctx->needs_input_grad(1)) {
-      grad_w = layer_norm_grad_w(grad_y, saved[0], stats);
-    }
-    if (ctx->needs_input_grad(2)) {
-      grad_b = grad_y.sum(0);
-    }
-    return {grad_x, grad_w, grad_b, {}};
+    LayerNormGrads formed = layer_norm_backward(grads[0].contiguous(), {saved[0],
+                                                                        saved[1],
+                                                                        {saved[2], saved[3]},
+                                                                        {},
+                                                                        ctx->needs_input_grad(1),
+                                                                        ctx->needs_input_grad(2)});
+    return {formed.x, formed.w, formed.b, {}};
   }
 };
 
@@ -182,6 +178,38 @@ at::Tensor layer_norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x,
     });
   });
   return sum;
+}
+
+LayerNormed layer_norm_forward(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                               double eps) {
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_layer_norm(*kernels, x, {w, b}, eps);
+  }
+  const LayerNormStats stats = layer_norm_stats(x, eps);
+  return {layer_norm_apply(x, w, b, stats), stats};
+}
+
+at::Tensor layer_norm_again(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                            const LayerNormStats& stats, double eps) {
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_layer_norm(*kernels, x, {w, b}, eps).y;  // one sweep; stats cost it nothing
+  }
+  return layer_norm_apply(x, w, b, stats);
+}
+
+LayerNormGrads layer_norm_backward(const at::Tensor& grad_y, const LayerNormGradient& norm) {
+  if (const KernelTable* const kernels = kernels_for(norm.x)) {
+    return device_layer_norm_backward(*kernels, grad_y, norm);
+  }
+  LayerNormGrads grads;
+  if (norm.is_weight_wanted) {
+    grads.w = layer_norm_grad_w(grad_y, norm.x, norm.stats);
+  }
+  if (norm.is_bias_wanted) {
+    grads.b = grad_y.sum(0);
+  }
+  grads.x = layer_norm_grad_x(grad_y, norm.x, norm.w, norm.stats, norm.residual);
+  return grads;
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, double eps) {

@@ -66,10 +66,12 @@ struct LowRankForward {
 void launch_low_rank_forward(const LowRankForward& op, KernelStream stream);
 
 // grad_narrow = scale dY B; grad_b = scale dY^T narrow; grad_x += drop(grad_narrow A);
-// grad_a = grad_narrow^T drop(x).
+// grad_a = grad_narrow^T drop(x). Products without extent are left out: where x is there only
+// later, a second launch with max_rows and max_out 0 forms grad_a alone, from the first one's
+// grad_narrow.
 struct LowRankGradients {
   LowRankGroups of = {};
-  const void* x = nullptr;       // (N, I)
+  const void* x = nullptr;       // (N, I); may be null where no grad_a is wanted
   const void* grad_y = nullptr;  // (N, O')
   void* grad_x = nullptr;        // (N, I) or null: not wanted
   int64_t x_stride = 0, grad_y_stride = 0, grad_x_stride = 0;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
 #include "core/ops/gemm.h"
+#include "core/ops/low_rank_device.h"
 
 namespace plumb {
 namespace {
@@ -131,6 +133,12 @@ at::Tensor low_rank_linear(const at::Tensor& x, const at::Tensor& w, const at::T
   }
   const at::NoGradGuard no_grad;
   saved.resize(updates.size());
+  if (const KernelTable* const kernels = updates.empty() ? nullptr : kernels_for(x)) {
+    const at::Tensor y = at::empty({x.size(0), w.size(0)}, x.options());
+    gemm({{y, {{x, w.t()}}, addend}});
+    device_low_rank_forward(*kernels, updates, x, y, saved);
+    return y;
+  }
   std::vector<Gemm> thin;
   for (const Group& group : groups_of(updates)) {
     const LowRankUpdate& first = group.first(updates);
@@ -154,6 +162,13 @@ LowRankBackward low_rank_backward(const at::Tensor& w, const std::vector<LowRank
   const at::NoGradGuard no_grad;
   const bool forms_grad_x = grad_x == InputGradient::formed;
   LowRankBackward result;
+  if (const KernelTable* const kernels = updates.empty() ? nullptr : kernels_for(grad_y)) {
+    if (forms_grad_x) {
+      result.grad_x = product_of(grad_y, w);
+    }
+    device_low_rank_backward(*kernels, updates, saved, grad_y, result);
+    return result;
+  }
   result.grad_b.resize(updates.size());
   result.grad_narrow.resize(updates.size());
   std::vector<std::pair<Group, at::Tensor>> grad_narrow;
@@ -186,6 +201,10 @@ std::vector<at::Tensor> low_rank_grad_a(const std::vector<LowRankUpdate>& update
                                         const at::Tensor& x,
                                         const std::vector<at::Tensor>& grad_narrow) {
   const at::NoGradGuard no_grad;
+  if (const KernelTable* const kernels =
+          updates.empty() || !x.defined() ? nullptr : kernels_for(x)) {
+    return device_low_rank_grad_a(*kernels, updates, x, grad_narrow);
+  }
   std::vector<at::Tensor> grads(updates.size());
   std::vector<Gemm> all;
   for (std::size_t u = 0; u < updates.size(); ++u) {

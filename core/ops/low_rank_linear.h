@@ -24,7 +24,8 @@ struct LowRankUpdate {
 };
 
 // x: (N, I)   w: (O', I)   addend: undefined, (O') or (N, O')   ->   (N, O')
-// `saved` receives scale * drop(x A^T), (end - begin, R), for each update.
+// `saved` receives what the way back needs of each update: drop(x) A^T, (end - begin, R), which
+// kernels leave unscaled and the CPU's products scale.
 at::Tensor low_rank_linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& addend,
                            const std::vector<LowRankUpdate>& updates,
                            std::vector<at::Tensor>& saved);

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <vector>
 
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
+#include "core/ops/rms_norm_device.h"
 #include "core/ops/row_sums.h"
 
 namespace plumb {
@@ -58,24 +60,18 @@ void add_grad_w_row(T* sum, const T* grad_y, const T* x, T rstd, int64_t width) 
 struct RmsNormFunction : torch::autograd::Function<RmsNormFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
                             const at::Tensor& w, double eps) {
-    const at::Tensor rstd = rms_norm_rstd(x, eps);
-    ctx->save_for_backward({x, w, rstd});
-    return rms_norm_apply(x, w, rstd);
+    const RmsNormed normed = rms_norm_forward(x, w, eps);
+    ctx->save_for_backward({x, w, normed.rstd});
+    return normed.y;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  torch::autograd::variable_list grads) {
     refuse_double_backward("rms_norm");
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor grad_y = grads[0].contiguous();
-    at::Tensor grad_x, grad_w;
-    if (ctx->needs_input_grad(0)) {
-      grad_x = rms_norm_grad_x(grad_y, saved[0], saved[1], saved[2], {});
-    }
-    if (ctx->needs_input_grad(1)) {
-      grad_w = rms_norm_grad_w(grad_y, saved[0], saved[2]);
-    }
-    return {grad_x, grad_w, {}};
+    RmsNormGrads formed = rms_norm_backward(
+        grads[0].contiguous(), {saved[0], saved[1], saved[2], {}, ctx->needs_input_grad(1)});
+    return {formed.x, formed.w, {}};
   }
 };
 
@@ -147,6 +143,34 @@ at::Tensor rms_norm_grad_w(const at::Tensor& grad_y, const at::Tensor& x, const 
     });
   });
   return sum;
+}
+
+RmsNormed rms_norm_forward(const at::Tensor& x, const at::Tensor& w, double eps) {
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_rms_norm(*kernels, x, w, eps);
+  }
+  const at::Tensor rstd = rms_norm_rstd(x, eps);
+  return {rms_norm_apply(x, w, rstd), rstd};
+}
+
+at::Tensor rms_norm_again(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rstd,
+                          double eps) {
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_rms_norm(*kernels, x, w, eps).y;  // one sweep; rstd costs it nothing
+  }
+  return rms_norm_apply(x, w, rstd);
+}
+
+RmsNormGrads rms_norm_backward(const at::Tensor& grad_y, const RmsNormGradient& norm) {
+  if (const KernelTable* const kernels = kernels_for(norm.x)) {
+    return device_rms_norm_backward(*kernels, grad_y, norm);
+  }
+  RmsNormGrads grads;
+  if (norm.is_weight_wanted) {
+    grads.w = rms_norm_grad_w(grad_y, norm.x, norm.rstd);
+  }
+  grads.x = rms_norm_grad_x(grad_y, norm.x, norm.w, norm.rstd, norm.residual);
+  return grads;
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& w, double eps) {

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
 #include "core/ops/parallel.h"
+#include "core/ops/rope_device.h"
 #include "core/ops/rope_scaling.h"
 #include "core/profile/span.h"
 
@@ -26,12 +28,16 @@ void rotate_head(T* x, const float* cos, const float* sin, int64_t half, T sign)
 }
 
 void rotate_by(const at::Tensor& x, const at::Tensor& table_rows, const RotaryTable& table,
-               int sign) {
+               Turn turn) {
   const profile::Span span("rope");
   const int64_t half = table.cos.size(1);
   check_shape(x, {table_rows.size(0), -1, -1}, "rope: x");
   check_dense_rows(x, "rope: x");
   TORCH_INTERNAL_ASSERT(x.size(2) >= 2 * half);
+  if (const KernelTable* const kernels = kernels_for(x)) {
+    return device_rotate_(*kernels, x, {table_rows, table, turn});
+  }
+  const int sign = turn == Turn::forward ? 1 : -1;
   const int64_t rows = x.size(0), heads = x.size(1);
   const int64_t row_stride = x.stride(0), head_stride = x.stride(1);
   const int64_t* place = table_rows.const_data_ptr<int64_t>();
@@ -81,21 +87,27 @@ RotaryTable rotary_table_of_rows(const RotarySpec& spec, const std::vector<int64
   return table_of(angles, found.attention_factor);
 }
 
-RotaryTable RotaryCache::get(const RotarySpec& spec, int64_t num_positions) {
+RotaryTable on_device(const RotaryTable& table, const at::Device& device) {
+  return {table.cos.to(device), table.sin.to(device)};
+}
+
+RotaryTable RotaryCache::get(const RotarySpec& spec, int64_t num_positions,
+                             const at::Device& device) {
   const std::lock_guard lock(mutex_);
   const int64_t have = table_.cos.defined() ? table_.cos.size(0) : 0;
-  if (have < num_positions) {
-    table_ = rotary_table(spec, std::max<int64_t>({num_positions, 2 * have, 256}));
+  if (have < num_positions || table_.cos.device() != device) {
+    table_ =
+        on_device(rotary_table(spec, std::max<int64_t>({num_positions, 2 * have, 256})), device);
   }
   return table_;
 }
 
 void rotate_(const at::Tensor& x, const at::Tensor& rows, const RotaryTable& table) {
-  rotate_by(x, rows, table, 1);
+  rotate_by(x, rows, table, Turn::forward);
 }
 
 void rotate_back_(const at::Tensor& x, const at::Tensor& rows, const RotaryTable& table) {
-  rotate_by(x, rows, table, -1);
+  rotate_by(x, rows, table, Turn::backward);
 }
 
 at::Tensor rotate_ref(const at::Tensor& x, const at::Tensor& rows, const RotaryTable& table) {

@@ -33,10 +33,13 @@ RotaryTable rotary_table(const RotarySpec& spec, int64_t num_positions);
 RotaryTable rotary_table_of_rows(const RotarySpec& spec, const std::vector<int64_t>& positions,
                                  const std::vector<int64_t>& lengths);
 
+RotaryTable on_device(const RotaryTable& table, const at::Device& device);
+
 // Grows a table on demand and hands out a copy of its handles; safe from several threads.
 class RotaryCache {
  public:
-  RotaryTable get(const RotarySpec& spec, int64_t num_positions);
+  RotaryTable get(const RotarySpec& spec, int64_t num_positions,
+                  const at::Device& device = at::kCPU);
 
  private:
   std::mutex mutex_;

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ops/backend.h"
 #include "core/ops/check.h"
 #include "core/ops/gemm.h"
 #include "core/ops/head_rows.h"
 #include "core/ops/once.h"
 #include "core/ops/parallel.h"
+#include "core/ops/token_loss_device.h"
 #include "core/profile/span.h"
 
 namespace plumb {
@@ -41,7 +43,8 @@ int64_t chunk_rows(const Head& head) {
   return std::max<int64_t>(1, std::min(rows, head.rows()));
 }
 
-void check_head(const Head& head) {
+// The head, its targets beside its hidden states.
+Head checked(Head head) {
   check_shape(head.hidden, {-1, -1}, "token_loss: hidden");
   check_shape(head.lm.weight, {-1, head.hidden.size(1)}, "token_loss: weight");
   check_shape(head.targets, {head.rows()}, "token_loss: targets");
@@ -54,7 +57,7 @@ void check_head(const Head& head) {
     throw Error("token_loss: temperature must be above 0, got " + std::to_string(head.temperature));
   }
   if (head.rows() == 0) {
-    return;
+    return head;
   }
   const auto [low, high] = head.targets.aminmax();
   if (low.item<int64_t>() < 0 || high.item<int64_t>() >= head.vocab()) {
@@ -62,6 +65,8 @@ void check_head(const Head& head) {
                 "), got ids from " + std::to_string(low.item<int64_t>()) + " to " +
                 std::to_string(high.item<int64_t>()));
   }
+  head.targets = head.targets.to(head.hidden.device());
+  return head;
 }
 
 // Statistics of one chunk, and what the gradient needs besides (head_rows.h).
@@ -130,16 +135,27 @@ void cap_logits(const at::Tensor& logits, double cap) {
   });
 }
 
-// body(begin, count, logits of these rows); the buffer of logits is one for all chunks.
+// (rows, V); kernels read rows that begin at whole 16-byte packs fastest.
+at::Tensor logits_buffer(const Head& head, int64_t rows) {
+  constexpr int64_t kPack = 8;
+  const int64_t vocab = head.vocab();
+  const int64_t stride =
+      kernels_for(head.hidden) == nullptr ? vocab : (vocab + kPack - 1) / kPack * kPack;
+  return at::empty({rows, stride}, head.hidden.options()).narrow(1, 0, vocab);
+}
+
+// body(begin, count, logits of these rows); the buffer of logits is one for all chunks. Kernels
+// take logits before the cap.
 template <class Body>
 void for_chunks(const Head& head, const Body& body) {
   const int64_t chunk = chunk_rows(head);
-  const at::Tensor buffer = at::empty({chunk, head.vocab()}, head.hidden.options());
+  const at::Tensor buffer = logits_buffer(head, chunk);
+  const bool is_capped_here = head.lm.softcap > 0 && kernels_for(head.hidden) == nullptr;
   for (int64_t begin = 0; begin < head.rows(); begin += chunk) {
     const int64_t count = std::min(chunk, head.rows() - begin);
     const at::Tensor logits = buffer.narrow(0, 0, count);
     gemm({{logits, {{head.hidden.narrow(0, begin, count), head.lm.weight.t()}}}});
-    if (head.lm.softcap > 0) {
+    if (is_capped_here) {
       cap_logits(logits, head.lm.softcap);
     }
     body(begin, count, logits);
@@ -152,7 +168,40 @@ struct LossAndGrads {
   at::Tensor grad_weight;
 };
 
-LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
+struct LossRule {
+  const TokenLoss& loss;
+  const TokenLossKernel& kernel;  // may be empty
+};
+
+DeviceHeadChunk device_chunk(const Head& head, int64_t begin, const at::Tensor& logits) {
+  return {logits, head.targets.narrow(0, begin, logits.size(0)), head.temperature, head.lm.softcap};
+}
+
+// The loss of the head's rows from `begin` on. Where gradients are wanted, the logits become
+// theirs.
+double chunk_loss(const Head& head, int64_t begin, const at::Tensor& logits, const LossRule& rule,
+                  bool with_gradient) {
+  if (const KernelTable* const kernels = kernels_for(logits)) {
+    const DeviceHeadChunk chunk = device_chunk(head, begin, logits);
+    if (with_gradient && rule.kernel) {
+      return rule.loss(device_head_loss(*kernels, chunk, rule.kernel, begin), begin).loss;
+    }
+    const TokenLossChunk part = rule.loss(device_head_stats(*kernels, chunk), begin);
+    if (with_gradient) {
+      device_head_gradient(*kernels, chunk, part);
+    }
+    return part.loss;
+  }
+  const at::Tensor targets = head.targets.narrow(0, begin, logits.size(0));
+  const ChunkStats chunk = chunk_stats(logits, targets, head.temperature);
+  const TokenLossChunk part = rule.loss(chunk.stats, begin);
+  if (with_gradient) {
+    logits_to_gradient(logits, head, begin, chunk, part);
+  }
+  return part.loss;
+}
+
+LossAndGrads loss_and_grads(const Head& head, const LossRule& rule) {
   const profile::Span span("head");
   LossAndGrads result;
   if (head.hidden.requires_grad()) {
@@ -161,15 +210,9 @@ LossAndGrads loss_and_grads(const Head& head, const TokenLoss& loss) {
   if (head.lm.weight.requires_grad()) {
     result.grad_weight = at::zeros_like(head.lm.weight);
   }
+  const bool with_gradient = result.grad_hidden.defined() || result.grad_weight.defined();
   for_chunks(head, [&](int64_t begin, int64_t count, const at::Tensor& logits) {
-    const at::Tensor targets = head.targets.narrow(0, begin, count);
-    const ChunkStats chunk = chunk_stats(logits, targets, head.temperature);
-    const TokenLossChunk part = loss(chunk.stats, begin);
-    result.loss += part.loss;
-    if (!result.grad_hidden.defined() && !result.grad_weight.defined()) {
-      return;
-    }
-    logits_to_gradient(logits, head, begin, chunk, part);
+    result.loss += chunk_loss(head, begin, logits, rule, with_gradient);
     if (result.grad_hidden.defined()) {
       gemm({{result.grad_hidden.narrow(0, begin, count), {{logits, head.lm.weight}}}});
     }
@@ -190,10 +233,10 @@ struct Handover : torch::CustomClassHolder {
 
 struct TokenLossFunction : torch::autograd::Function<TokenLossFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden,
-                            const at::Tensor& weight, const Head& head, const TokenLoss& loss) {
+                            const at::Tensor& weight, const Head& head, const LossRule& rule) {
     auto state = c10::make_intrusive<Handover>();
     state->made =
-        loss_and_grads({hidden, {weight, head.lm.softcap}, head.targets, head.temperature}, loss);
+        loss_and_grads({hidden, {weight, head.lm.softcap}, head.targets, head.temperature}, rule);
     ctx->saved_data["state"] = c10::IValue::make_capsule(state);
     return at::scalar_tensor(state->made.loss, hidden.options().requires_grad(false));
   }
@@ -218,36 +261,52 @@ TokenStats token_stats(const at::Tensor& hidden, const LmHead& lm, const at::Ten
                        double temperature) {
   const profile::Span span("head");
   const at::NoGradGuard no_grad;
-  const Head head{hidden, lm, targets, temperature};
-  check_head(head);
+  const Head head = checked({hidden, lm, targets, temperature});
   TokenStats all{at::empty({head.rows()}, hidden.options()),
                  at::empty({head.rows()}, hidden.options())};
   for_chunks(head, [&](int64_t begin, int64_t count, const at::Tensor& logits) {
-    const ChunkStats chunk = chunk_stats(logits, targets.narrow(0, begin, count), temperature);
-    all.logprobs.narrow(0, begin, count).copy_(chunk.stats.logprobs);
-    all.entropy.narrow(0, begin, count).copy_(chunk.stats.entropy);
+    const KernelTable* const kernels = kernels_for(logits);
+    const TokenStats chunk =
+        kernels != nullptr
+            ? device_head_stats(*kernels, device_chunk(head, begin, logits))
+            : chunk_stats(logits, head.targets.narrow(0, begin, count), temperature).stats;
+    all.logprobs.narrow(0, begin, count).copy_(chunk.logprobs);
+    all.entropy.narrow(0, begin, count).copy_(chunk.entropy);
   });
   return all;
 }
 
 at::Tensor token_loss(const at::Tensor& hidden, const LmHead& lm, const at::Tensor& targets,
-                      double temperature, const TokenLoss& loss) {
-  const Head head{hidden, lm, targets, temperature};
-  check_head(head);
+                      double temperature, const TokenLoss& loss, const TokenLossKernel& kernel) {
+  const Head head = checked({hidden, lm, targets, temperature});
+  const LossRule rule{loss, kernel};
   if (!at::GradMode::is_enabled()) {
     const LmHead frozen{lm.weight.detach(), lm.softcap};
-    const double value = loss_and_grads({hidden.detach(), frozen, targets, temperature}, loss).loss;
+    const double value =
+        loss_and_grads({hidden.detach(), frozen, head.targets, temperature}, rule).loss;
     return at::scalar_tensor(value, hidden.options());
   }
-  return TokenLossFunction::apply(hidden, lm.weight, head, loss);
+  return TokenLossFunction::apply(hidden, lm.weight, head, rule);
 }
 
 at::Tensor cross_entropy_sum(const at::Tensor& hidden, const LmHead& head,
-                             const at::Tensor& targets) {
-  return token_loss(hidden, head, targets, 1.0, [](const TokenStats& rows, int64_t) {
+                             const at::Tensor& targets, double* entropy) {
+  const auto loss = [entropy](const TokenStats& rows, int64_t) {
+    if (entropy != nullptr) {
+      *entropy += rows.entropy.sum(at::kDouble).item<double>();
+    }
     return TokenLossChunk{
         -rows.logprobs.sum(at::kDouble).item<double>(), at::full_like(rows.logprobs, -1.0), {}};
-  });
+  };
+  if (kernels_for(hidden) == nullptr) {
+    return token_loss(hidden, head, targets, 1.0, loss);
+  }
+  const at::Tensor one = at::ones({1}, hidden.options().dtype(at::kFloat));
+  const auto kernel = [&one](const KernelTable& kernels, const HeadRows& rows, int64_t,
+                             KernelStream stream) {
+    kernels.cross_entropy(rows, one.const_data_ptr<float>(), stream);
+  };
+  return token_loss(hidden, head, targets, 1.0, loss, kernel);
 }
 
 }  // namespace plumb

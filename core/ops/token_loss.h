@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/ops/backend.h"
+
 namespace plumb {
 
 struct LmHead {
@@ -31,14 +33,21 @@ struct TokenLossChunk {
 };
 using TokenLoss = std::function<TokenLossChunk(const TokenStats& rows, int64_t begin)>;
 
+// Of a loss that has a kernel: the launch that forms statistics and gradient of the rows from
+// `begin` on in one pass. TokenLoss is then asked for the loss alone.
+using TokenLossKernel =
+    std::function<void(const KernelTable&, const HeadRows&, int64_t begin, KernelStream)>;
+
 // Sum of a token-local loss over all rows -> scalar f32, differentiable once in hidden and the
 // head's weight (whose gradient is formed only if it requires one). Backward multiplies by the
-// incoming scalar.
+// incoming scalar. Targets may lie on the CPU, where they are checked without waiting for a device.
 at::Tensor token_loss(const at::Tensor& hidden, const LmHead& head, const at::Tensor& targets,
-                      double temperature, const TokenLoss& loss);
+                      double temperature, const TokenLoss& loss,
+                      const TokenLossKernel& kernel = nullptr);
 
-// Sum of -log p(target) over the rows; the next-token loss of pretraining and SFT.
+// Sum of -log p(target) over the rows: the next-token loss of pretraining and SFT. The entropies'
+// sum is added to `entropy` where that is given.
 at::Tensor cross_entropy_sum(const at::Tensor& hidden, const LmHead& head,
-                             const at::Tensor& targets);
+                             const at::Tensor& targets, double* entropy = nullptr);
 
 }  // namespace plumb

@@ -42,7 +42,8 @@ Gradients::Gradients(const std::vector<NamedTensor>& parameters) {
     }
     total += padded(tensor.numel());
   }
-  flat_ = at::zeros({total}, at::kFloat);
+  const at::Device device = parameters.empty() ? at::kCPU : parameters[0].tensor.device();
+  flat_ = at::zeros({total}, at::dtype(at::kFloat).device(device));
   int64_t offset = 0;
   for (const auto& [name, tensor] : parameters) {
     names_.push_back(name);

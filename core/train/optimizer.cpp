@@ -11,6 +11,8 @@
 namespace plumb {
 namespace {
 
+constexpr int64_t kFewest8BitValues = 4096;
+
 const std::vector<NamedTensor>& requiring_grad(const std::vector<NamedTensor>& parameters) {
   for (const auto& [name, tensor] : parameters) tensor.set_requires_grad(true);
   return parameters;
@@ -46,13 +48,19 @@ AdamW::AdamW(std::vector<NamedTensor> parameters, const OptimizerOptions& option
     : options_(options),
       parameters_(std::move(parameters)),
       gradients_(requiring_grad(parameters_)) {
-  for (const auto& [name, tensor] : parameters_) {
-    exp_avg_.push_back(at::zeros_like(tensor.detach()));
-    exp_avg_sq_.push_back(at::zeros_like(tensor.detach()));
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& tensor = parameters_[i].tensor;
+    const bool in_8_bits = options.name == "adamw8" && tensor.numel() >= kFewest8BitValues;
+    slots_.push_back(new_adamw_slot(tensor, gradients_.views()[i], in_8_bits));
+    slots_.back().weight_decay = tensor.dim() >= 2 ? options.weight_decay : 0.0;
   }
 }
 
 double AdamW::clip_and_norm(double max_norm) {
+  if (const KernelTable* const kernels = kernels_for(gradients_.flat())) {
+    clip_ = device_grad_norm(*kernels, gradients_.flat(), max_norm);
+    return read_clip(clip_).norm;
+  }
   const double norm = gradients_.norm();
   if (max_norm > 0 && std::isfinite(norm) && norm > max_norm) {
     gradients_.scale(max_norm / (norm + 1e-6));
@@ -64,29 +72,26 @@ void AdamW::step(double lr) {
   const profile::Span span("optimizer");
   at::NoGradGuard no_grad;
   ++updates_;
-  for (const bool matrices : {true, false}) {
-    std::vector<at::Tensor> params, grads, means, squares, counts;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      if ((parameters_[i].tensor.dim() >= 2) != matrices) continue;
-      params.push_back(parameters_[i].tensor);
-      grads.push_back(gradients_.views()[i]);
-      means.push_back(exp_avg_[i]);
-      squares.push_back(exp_avg_sq_[i]);
-      counts.push_back(at::full({}, static_cast<double>(updates_), at::kFloat));
-    }
-    if (params.empty()) continue;
-    const double decay = matrices ? options_.weight_decay : 0.0;
-    at::_fused_adamw_(params, grads, means, squares, /*max_exp_avg_sqs=*/{}, counts, lr,
-                      options_.beta1, options_.beta2, decay, options_.eps, /*amsgrad=*/false,
-                      /*maximize=*/false);
+  const AdamWStep step{lr, options_.beta1, options_.beta2, options_.eps, updates_};
+  if (const KernelTable* const kernels = kernels_for(gradients_.flat())) {
+    if (!plan_) plan_ = device_adamw_plan(slots_, gradients_.flat());
+    device_adamw_step(*kernels, *plan_, step, clip_);
+    clip_.reset();
+  } else {
+    adamw_step(slots_, step);
   }
 }
 
 std::vector<NamedTensor> AdamW::state() const {
   std::vector<NamedTensor> state;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    state.push_back({parameters_[i].name + ".exp_avg", exp_avg_[i]});
-    state.push_back({parameters_[i].name + ".exp_avg_sq", exp_avg_sq_[i]});
+    const std::string& name = parameters_[i].name;
+    state.push_back({name + ".exp_avg", slots_[i].exp_avg});
+    state.push_back({name + ".exp_avg_sq", slots_[i].exp_avg_sq});
+    if (slots_[i].is_8bit()) {
+      state.push_back({name + ".exp_avg_absmax", slots_[i].absmax_avg});
+      state.push_back({name + ".exp_avg_sq_absmax", slots_[i].absmax_sq});
+    }
   }
   state.push_back({"updates", at::full({1}, updates_, at::kLong)});
   return state;

@@ -9,6 +9,7 @@
 namespace plumb {
 
 struct OptimizerOptions {
+  std::string name = "adamw";
   double lr = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -18,6 +19,11 @@ struct OptimizerOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
+    v("name", name,
+      "adamw8 keeps the two averages of tensors of 4096 values and more in 8 bits, as "
+      "bitsandbytes: "
+      "6 bytes less a trained weight",
+      one_of({"adamw", "adamw8"}));
     v("lr", lr, "peak learning rate", above(0));
     v("beta1", beta1, "decay of AdamW's mean of gradients", between(0, 1));
     v("beta2", beta2, "decay of AdamW's mean of squared gradients", between(0, 1));

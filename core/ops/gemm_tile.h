@@ -31,17 +31,28 @@ struct Target {
   bool is_first;  // pass: the output holds nothing yet
 };
 
+// body(row, register) for all of a tile: unrolled, so that the sums stay in registers from the first
+// to the last.
+template <int kTileRows, int kVecs, class Body>
+PLUMB_INLINE void for_registers(const Body& body) {
+#pragma GCC unroll 12
+  for (int m = 0; m < kTileRows; ++m) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVecs; ++i) {
+      body(m, i);
+    }
+  }
+}
+
 // Rows from `before` on (null: none), `stride` apart, enter the sums.
 template <int kTileRows, int kVecs>
 PLUMB_INLINE void finish(Vec (&acc)[kTileRows][kVecs], float scale, const float* before,
                          int64_t stride) {
-  for (int m = 0; m < kTileRows; ++m) {
-    for (int i = 0; i < kVecs; ++i) {
-      acc[m][i] *= broadcast(scale);
-      if (before != nullptr) {
-        acc[m][i] += load(before + m * stride + i * kLanes);
-      }
-    }
+  const Vec factor = broadcast(scale);
+  for_registers<kTileRows, kVecs>([&](int m, int i) { acc[m][i] *= factor; });
+  if (before != nullptr) {
+    for_registers<kTileRows, kVecs>(
+        [&](int m, int i) { acc[m][i] += load(before + m * stride + i * kLanes); });
   }
 }
 
@@ -56,11 +67,8 @@ PLUMB_INLINE void store_dense(const Target& t, Vec (&acc)[kTileRows][kVecs]) {
   } else {
     finish(acc, p.scale, nullptr, 0);
   }
-  for (int m = 0; m < kTileRows; ++m) {
-    for (int i = 0; i < kVecs; ++i) {
-      store(out + m * p.out_row + i * kLanes, acc[m][i]);
-    }
-  }
+  for_registers<kTileRows, kVecs>(
+      [&](int m, int i) { store(out + m * p.out_row + i * kLanes, acc[m][i]); });
 }
 
 // Any width and strides.
@@ -80,10 +88,9 @@ void store_elements(const Target& t, Vec (&acc)[kTileRows][kVecs]) {
     }
   }
   finish(acc, p.scale, tile, kWidth);
+  for_registers<kTileRows, kVecs>(
+      [&](int m, int i) { store(tile + m * kWidth + i * kLanes, acc[m][i]); });
   for (int m = 0; m < kTileRows; ++m) {
-    for (int i = 0; i < kVecs; ++i) {
-      store(tile + m * kWidth + i * kLanes, acc[m][i]);
-    }
     for (int64_t j = 0; j < width; ++j) {
       out[m * p.out_row + j * p.out_column] = tile[m * kWidth + j];
     }
@@ -92,7 +99,8 @@ void store_elements(const Target& t, Vec (&acc)[kTileRows][kVecs]) {
 
 template <class Number, int kTileRows, int kVecs>
 void compute_tile(const PanelOperands<Number>& operands, const Target& t) {
-  Vec acc[kTileRows][kVecs] = {};
+  Vec acc[kTileRows][kVecs];  // set to zero here one by one: "= {}" is a call of memset
+  for_registers<kTileRows, kVecs>([&](int m, int i) { acc[m][i] = Vec{}; });
   for (int64_t i = 0; i < operands.count; ++i) {
     const Operands<Number>& o = operands.first[i];
     Number::multiply({o.a->data + t.row * o.a->row, o.a->row, o.a->column}, o.b, o.b_stride,

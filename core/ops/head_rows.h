@@ -49,8 +49,8 @@ struct HeadScale {
 // d logp_t / dz_j = [j = t] - p_j,   dH / dz_j = -p_j (log p_j + H),   dz / dlogit = 1 /
 // temperature, d (c tanh(y / c)) / dy = 1 - (logit / c)^2.
 template <class T>
-void head_row_gradient(T* logits, int64_t vocab, int64_t target, const HeadScale<T>& scale,
-                       const HeadRow<T>& row, T grad_logprob, T grad_entropy) {
+void head_row_gradient(T* logits, int64_t vocab, int64_t target, HeadScale<T> scale, HeadRow<T> row,
+                       T grad_logprob, T grad_entropy) {
   const auto slope = [scale](T logit) {
     const T bent = logit * scale.inverse_cap;
     return scale.inverse_temperature * (T{1} - bent * bent);

@@ -1,7 +1,8 @@
-// What the machine can do at best: `bench_ceiling gemm THREADS` reads lines "KIND M N K COUNT"
-// (KIND nt, nn or tn: which operand is transposed, as forward, grad x and grad w have them) and
-// prints the seconds of them all, each product timed alone; `bench_ceiling memory THREADS` prints
-// bytes read a second from a block far beyond the caches.
+// What the machine can do at best: `bench_ceiling gemm-f32 THREADS` (or gemm-bf16) reads lines
+// "KIND M N K COUNT" (KIND nt, nn or tn: which operand is transposed, as forward, grad x and grad w
+// have them) and prints the seconds of them all, each product timed alone and by the faster of
+// ATen's kernel and ours; `bench_ceiling memory THREADS` prints bytes read a second from a block far
+// beyond the caches.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -12,6 +13,9 @@
 #include <string>
 
 #include "core/model/huge_pages.h"
+#include "core/ops/decode_vec.h"
+#include "core/ops/gemm.h"
+#include "core/ops/spin_pool.h"
 
 namespace {
 
@@ -38,56 +42,78 @@ struct Product {
   int64_t m, n, k, count;
 };
 
-double seconds_of(const Product& product) {
+double seconds_of(const Product& product, at::ScalarType type) {
   const auto random = [](int64_t rows, int64_t columns) { return at::randn({rows, columns}); };
   const at::Tensor a =
       product.kind == "tn" ? random(product.k, product.m).t() : random(product.m, product.k);
   const at::Tensor b =
       product.kind == "nt" ? random(product.n, product.k).t() : random(product.k, product.n);
   at::Tensor out = at::empty({product.m, product.n});
-  return best_seconds([&] { at::mm_out(out, a, b); });
+  const double ours = best_seconds([&] { plumb::gemm({{.out = out, .terms = {{a, b}}}}); });
+  const at::Tensor typed_a = a.to(type), typed_b = b.to(type);
+  at::Tensor typed_out = out.to(type);
+  return std::min(ours, best_seconds([&] { at::mm_out(typed_out, typed_a, typed_b); }));
 }
 
-void gemm() {
+void gemm(plumb::GemmPrecision precision) {
+  plumb::set_gemm_precision(precision);
+  const auto type = precision == plumb::GemmPrecision::bf16 ? at::kBFloat16 : at::kFloat;
   Product product;
   double seconds = 0, operations = 0;
   while (std::cin >> product.kind >> product.m >> product.n >> product.k >> product.count) {
     const auto count = static_cast<double>(product.count);
-    seconds += count * seconds_of(product);
+    seconds += count * seconds_of(product, type);
     operations += count * 2.0 * static_cast<double>(product.m * product.n * product.k);
   }
   std::printf("{\"seconds\": %.6g, \"flops\": %.6g}\n", seconds, operations);
 }
 
+// Of whole groups of registers; the sum keeps the loads from being dropped.
+float sum_of(const float* values, int64_t count) {
+  using plumb::decode::kLanes;
+  constexpr int kStreams = 4;
+  plumb::decode::Vec sums[kStreams] = {};
+  for (int64_t i = 0; i < count; i += kStreams * kLanes) {
+    for (int s = 0; s < kStreams; ++s) sums[s] += plumb::decode::load(values + i + s * kLanes);
+  }
+  float sum = 0;
+  for (const auto& lanes : sums) {
+    for (int i = 0; i < kLanes; ++i) sum += lanes[i];
+  }
+  return sum;
+}
+
 void memory() {
-  const int64_t count = int64_t{1} << 28;                             // 1 GiB of f32
-  const at::Tensor block = plumb::on_huge_pages(at::empty({count}));  // as weights lie
+  const int64_t threads = at::get_num_threads();
+  const int64_t part = int64_t{1} << 27;                                       // 512 MiB of f32
+  const at::Tensor block = plumb::on_huge_pages(at::empty({threads * part}));  // as weights lie
   block.fill_(1);
-  const float* values = block.const_data_ptr<float>();
-  double total = 0;
+  at::Tensor sums = at::empty({threads});
   const double seconds = best_seconds([&] {
-    total += at::parallel_reduce(
-        0, count, count / at::get_num_threads(), 0.0f,
-        [&](int64_t begin, int64_t end, float before) {
-          float sum = 0;  // of its own: a parameter is not put into vectors
-#pragma omp simd reduction(+ : sum)
-          for (int64_t i = begin; i < end; ++i) sum += values[i];
-          return before + sum;
-        },
-        [](float a, float b) { return a + b; });
+    plumb::spin_for(threads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        sums.mutable_data_ptr<float>()[i] =
+            sum_of(block.const_data_ptr<float>() + i * part, part);
+      }
+    });
   });
   std::printf("{\"bytes_per_second\": %.6g, \"checksum\": %g}\n",
-              static_cast<double>(count) * sizeof(float) / seconds, total > 0 ? 1.0 : 0.0);
+              static_cast<double>(threads * part) * sizeof(float) / seconds,
+              sums.sum().item<float>() > 0 ? 1.0 : 0.0);
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
   const std::string what = count == 3 ? arguments[1] : "";
-  if (what != "gemm" && what != "memory") {
-    std::fprintf(stderr, "usage: bench_ceiling gemm|memory THREADS\n");
+  if (what != "gemm-f32" && what != "gemm-bf16" && what != "memory") {
+    std::fprintf(stderr, "usage: bench_ceiling gemm-f32|gemm-bf16|memory THREADS\n");
     return 2;
   }
   at::set_num_threads(std::stoi(arguments[2]));
-  what == "gemm" ? gemm() : memory();
+  if (what == "memory") {
+    memory();
+  } else {
+    gemm(what == "gemm-bf16" ? plumb::GemmPrecision::bf16 : plumb::GemmPrecision::f32);
+  }
 }

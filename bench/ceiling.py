@@ -48,10 +48,10 @@ def ceiling_program(what, threads, text=""):
 
 
 @functools.cache
-def step_seconds(model_folder, rows, length, weights, threads):
+def step_seconds(model_folder, rows, length, weights, dtype, threads):
     config = json.loads((model_folder / "config.json").read_text())
     text = "".join(" ".join(map(str, product)) + "\n" for product in products(config, rows, weights))
-    alone = ceiling_program("gemm", threads, text)
+    alone = ceiling_program(f"gemm-{dtype}", threads, text)
     rate = alone["flops"] / alone["seconds"]
     return alone["seconds"] + attention_flops(config, rows, length) / rate
 
@@ -64,10 +64,12 @@ def bytes_per_second(threads):
 def share_of_ceiling(job, speed, setting):
     """"" where no limit is stated: work with padding, samplers or several phases."""
     folder = setting.inputs / job.model
-    if job.name in ("pretrain", "sft-full", "sft-lora"):
+    name = job.name.removesuffix("-bf16")
+    if name in ("pretrain", "sft-full", "sft-lora"):
         rows = 2048 if job.model == "tiny" else 512
-        weights = "lora" if job.name == "sft-lora" else "full"
-        limit = rows / step_seconds(folder, rows, 256, weights, setting.threads)
+        weights = "lora" if name == "sft-lora" else "full"
+        dtype = "f32" if name == job.name else "bf16"
+        limit = rows / step_seconds(folder, rows, 256, weights, dtype, setting.threads)
         return f"{speed / limit:.2f}"
     if job.name in ("generate-b1", "generate-b1-int8") and job.model == "smol":
         weight_bytes = (folder / "model.safetensors").stat().st_size

@@ -93,13 +93,18 @@ def common_keys(setting, model, rows, steps, batch, length):
             "train.optimizer.beta2=0.999", "train.optimizer.weight_decay=0"]
 
 
-def text_job(name, model, mode, data, weights, steps, batch):
+def titled(name, numbers):
+    """A job's name says what its products or weights are stored in, where that is not f32."""
+    return name if numbers == "f32" else f"{name}-{numbers}"
+
+
+def text_job(name, model, mode, data, weights, steps, batch, dtype="f32"):
     """Next-token training: SFTTrainer on our side of the fence is `plumb sft` or `plumb pretrain`."""
     job = "pretrain" if name == "pretrain" else "sft"
 
     def ours(setting):
         keys = common_keys(setting, model, f"{data}.jsonl", steps, batch, 256)
-        keys += ["train.optimizer.lr=2e-4", "samples.count=0"]
+        keys += ["train.optimizer.lr=2e-4", "samples.count=0", f"run.precision={dtype}"]
         if job == "sft":
             keys += [f"lora.rank={16 if weights == 'lora' else 0}", "data.template=none"]
         if data == "packed" and job == "sft":
@@ -108,7 +113,8 @@ def text_job(name, model, mode, data, weights, steps, batch):
 
     def theirs(setting):
         figures = setting.peer("trl_sft.py", setting.inputs / model,
-                               setting.inputs / f"{data}.jsonl", steps, batch, 256, weights, mode)
+                               setting.inputs / f"{data}.jsonl", steps, batch, 256, weights, mode,
+                               dtype)
         return figures | {"speed": figures["tokens_per_s"]}
 
     def check(a, b):
@@ -117,23 +123,24 @@ def text_job(name, model, mode, data, weights, steps, batch):
             complaints.append(f"tokens: {a['tokens']} and {b['tokens']}")
         return complaints
 
-    return Job(name, model, mode, "trl 1.16", "tokens/s", ours, theirs, check)
+    return Job(titled(name, dtype), model, mode, "trl 1.16", "tokens/s", ours, theirs, check)
 
 
-def reward_job(model, mode, steps, batch):
+def reward_job(model, mode, steps, batch, dtype="f32"):
     def ours(setting):
         keys = common_keys(setting, model, "pairs.jsonl", steps, batch, 256)
         keys += ["train.optimizer.lr=1e-4", "lora.rank=0", "data.template=none",
-                 f"train.micro_batch_tokens={2 * batch * 256}"]
+                 f"train.micro_batch_tokens={2 * batch * 256}", f"run.precision={dtype}"]
         figures = with_tokens(setting.train("reward", *keys))
         return figures | {"speed": steady(figures["rows"], lambda row: batch)}
 
     def theirs(setting):
         figures = setting.peer("trl_reward.py", setting.inputs / model,
-                               setting.inputs / "pairs.jsonl", steps, batch, 256, mode)
+                               setting.inputs / "pairs.jsonl", steps, batch, 256, mode, dtype)
         return figures | {"speed": figures["pairs_per_s"]}
 
-    return Job("reward", model, mode, "trl 1.16", "pairs/s", ours, theirs, loss_complaints)
+    return Job(titled("reward", dtype), model, mode, "trl 1.16", "pairs/s", ours, theirs,
+               loss_complaints)
 
 
 def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
@@ -205,8 +212,7 @@ def generate_job(model, batch, new, weights="f32"):
                                setting.inputs / "prompts-32.jsonl", batch, new, "sample")
         return figures | {"speed": figures["tokens_per_s"]}
 
-    name = f"generate-b{batch}" + ("" if weights == "f32" else f"-{weights}")
-    return Job(name, model, "best", "transformers", "tokens/s",
+    return Job(titled(f"generate-b{batch}", weights), model, "best", "transformers", "tokens/s",
                lambda setting: generated(setting, model, batch, new, "--temperature", "1",
                                          "--weights", weights), theirs, same_count)
 
@@ -237,8 +243,7 @@ def llama_cpp_job(model, new, weights):
             complaints.append(f"ids: {a['ids']} and {b['ids']}")
         return complaints
 
-    name = "generate-b1" + ("" if weights == "f32" else f"-{weights}")
-    return Job(name, model, "best", "llama.cpp", "tokens/s",
+    return Job(titled("generate-b1", weights), model, "best", "llama.cpp", "tokens/s",
                lambda setting: generated(setting, model, 1, new, "--greedy", "--weights", weights),
                theirs, check)
 
@@ -268,6 +273,10 @@ def all_jobs():
                  reward_job("tiny", mode, 10, 8)]
     jobs += [text_job("sft-full", "smol", "best", "packed", "full", 5, 2),
              text_job("sft-lora", "smol", "best", "packed", "lora", 6, 2),
+             text_job("sft-full", "tiny", "best", "packed", "full", 12, 8, "bf16"),
+             text_job("sft-lora", "tiny", "best", "packed", "lora", 12, 8, "bf16"),
+             text_job("sft-lora", "smol", "best", "packed", "lora", 6, 2, "bf16"),
+             reward_job("tiny", "best", 10, 8, "bf16"),
              ppo_job("ppo", "tiny", 4, 16, 4, 16, 5),
              ppo_job("ppo-full-critic", "tiny", 4, 16, 4, 0, 5),
              ppo_job("ppo", "smol", 2, 8, 1, 16, 2)]

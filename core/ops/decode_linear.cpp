@@ -18,6 +18,9 @@ constexpr int kMostRows = std::min(8, kLanes);  // of a tile
 constexpr int64_t kWorkPerThread = 1 << 15;
 // How far ahead of one row's stream of weights memory is asked for them.
 constexpr int64_t kAhead = 2048;  // bytes
+// Depth that all outputs of a block go through before any goes further: a tile's rows of x stay in
+// the first-level cache.
+constexpr int64_t kDepthAtOnce = 768;
 
 // What all tiles of a call share. `low` has no values without an adapter.
 struct Call {
@@ -80,19 +83,24 @@ PLUMB_INLINE void fetch_ahead(const Row (&weights)[kOuts], int64_t k, int64_t de
   }
 }
 
+// Part of the depth; `begin` and, but for the last part, `end` are whole registers.
+struct DepthRange {
+  int64_t begin, end;
+};
+
 // The order of additions for one (row, output) is: whole vectors of the depth in turn, then the
 // rest as one vector that overlaps the last whole one, whose lanes seen before are masked to zero.
 template <int kRows, int kOuts, class Row>
 PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Inputs<kRows>& inputs,
-                             const Row (&weights)[kOuts], int64_t depth) {
-  int64_t k = 0;
-  for (; k + kLanes <= depth; k += kLanes) {
+                             const Row (&weights)[kOuts], int64_t depth, const DepthRange& range) {
+  int64_t k = range.begin;
+  for (; k + kLanes <= range.end; k += kLanes) {
     fetch_ahead<kRows>(weights, k, depth);
     multiply_add(
         acc, [&](int r) { return load(inputs.rows[r] + k); },
         [&](int o) { return weights[o].at(k, k); });
   }
-  const int64_t rest = depth - k;
+  const int64_t rest = range.end - k;
   if (rest == 0) {
     return;
   }
@@ -113,25 +121,35 @@ PLUMB_INLINE void accumulate(Vec (&acc)[kRows][kOuts], const Inputs<kRows>& inpu
 template <WeightFormat kFormat, int kRows, int... kOut>
 PLUMB_INLINE void accumulate_rows(Vec (&acc)[kRows][sizeof...(kOut)], const Inputs<kRows>& inputs,
                                   const DecodeWeight& weight, int64_t output,
-                                  std::integer_sequence<int, kOut...>) {
+                                  const DepthRange& range, std::integer_sequence<int, kOut...>) {
   const int64_t last = weight.out_features - 1;
   const WeightRow<kFormat> rows[] = {{weight, std::min(output + kOut, last)}...};
-  accumulate(acc, inputs, rows, weight.in_features);
+  accumulate(acc, inputs, rows, weight.in_features, range);
 }
 
-// Sums of kLanes results, kRows rows by kLanes / kRows outputs: as many as one register holds.
-template <WeightFormat kFormat, int kRows>
-PLUMB_INLINE Vec tile(const Call& call, int64_t row, int64_t output) {
-  constexpr int kOuts = kLanes / kRows;
-  constexpr auto kAllOuts = std::make_integer_sequence<int, kOuts>();
-  const auto main = inputs_at<kRows>(call.x, call.main.in_features, row, call.num_rows);
-  const auto low = inputs_at<kRows>(call.low_x, call.low_stride, row, call.num_rows);
+// kRows rows by kLanes / kRows outputs: as many sums as one register holds results.
+template <int kRows>
+struct Tile {
+  static constexpr int kOuts = kLanes / kRows;
   Vec acc[kRows][kOuts] = {};
-  accumulate_rows<kFormat>(acc, main, call.main, output, kAllOuts);
+};
+
+template <WeightFormat kFormat, int kRows>
+PLUMB_INLINE void add_main(Tile<kRows>& tile, const Call& call, int64_t row, int64_t output,
+                           const DepthRange& range) {
+  const auto inputs = inputs_at<kRows>(call.x, call.main.in_features, row, call.num_rows);
+  accumulate_rows<kFormat>(tile.acc, inputs, call.main, output, range,
+                           std::make_integer_sequence<int, Tile<kRows>::kOuts>());
+}
+
+template <int kRows>
+PLUMB_INLINE void add_low(Tile<kRows>& tile, const Call& call, int64_t row, int64_t output) {
   if (call.low.values != nullptr) {
-    accumulate_rows<WeightFormat::f32>(acc, low, call.low, output, kAllOuts);
+    const auto inputs = inputs_at<kRows>(call.low_x, call.low_stride, row, call.num_rows);
+    accumulate_rows<WeightFormat::f32>(tile.acc, inputs, call.low, output,
+                                       {0, call.low.in_features},
+                                       std::make_integer_sequence<int, Tile<kRows>::kOuts>());
   }
-  return sum_lanes(&acc[0][0]);
 }
 
 // One row of x: weight rows one after another, as they lie in memory. Several at a time would be
@@ -139,14 +157,15 @@ PLUMB_INLINE Vec tile(const Call& call, int64_t row, int64_t output) {
 template <WeightFormat kFormat>
 PLUMB_INLINE Vec row_tile(const Call& call, int64_t row, int64_t output) {
   constexpr auto kOne = std::make_integer_sequence<int, 1>();
+  const DepthRange whole{0, call.main.in_features}, whole_low{0, call.low.in_features};
   const auto main = inputs_at<1>(call.x, call.main.in_features, row, call.num_rows);
   const auto low = inputs_at<1>(call.low_x, call.low_stride, row, call.num_rows);
   Vec sums[kLanes];
   for (int o = 0; o < kLanes; ++o) {
     Vec acc[1][1] = {};
-    accumulate_rows<kFormat>(acc, main, call.main, output + o, kOne);
+    accumulate_rows<kFormat>(acc, main, call.main, output + o, whole, kOne);
     if (call.low.values != nullptr) {
-      accumulate_rows<WeightFormat::f32>(acc, low, call.low, output + o, kOne);
+      accumulate_rows<WeightFormat::f32>(acc, low, call.low, output + o, whole_low, kOne);
     }
     sums[o] = acc[0][0];
   }
@@ -169,20 +188,62 @@ PLUMB_INLINE void write(const Call& call, int64_t row, int64_t output, int64_t c
   std::memcpy(call.out.y + at, sums, sizeof(float) * count);
 }
 
+// `before` with the depth from `begin` on and what comes with it: kLanes results.
+template <WeightFormat kFormat, int kRows>
+PLUMB_INLINE Vec finish(Tile<kRows> tile, const Call& call, int64_t row, int64_t output,
+                        int64_t begin) {
+  add_main<kFormat>(tile, call, row, output, {begin, call.main.in_features});
+  add_low(tile, call, row, output);
+  return sum_lanes(&tile.acc[0][0]);
+}
+
+// The results of a block's tiles.
+template <WeightFormat kFormat, int kRows>
+PLUMB_INLINE void block_tiles(const Call& call, int64_t row, int64_t output, int64_t tiles,
+                              Vec* results) {
+  for (int64_t t = 0; t < tiles; ++t) {
+    results[t] =
+        finish<kFormat, kRows>(Tile<kRows>{}, call, row, output + t * Tile<kRows>::kOuts, 0);
+  }
+}
+
+// The same, of a depth that is more than kDepthAtOnce.
+template <WeightFormat kFormat, int kRows>
+void deep_block_tiles(const Call& call, int64_t row, int64_t output, int64_t tiles, Vec* results) {
+  constexpr int kOuts = Tile<kRows>::kOuts;
+  Tile<kRows> waiting[kBlock / kOuts];
+  int64_t begin = 0;
+  for (; call.main.in_features - begin > kDepthAtOnce; begin += kDepthAtOnce) {
+    for (int64_t t = 0; t < tiles; ++t) {
+      Tile<kRows> tile = waiting[t];
+      add_main<kFormat>(tile, call, row, output + t * kOuts, {begin, begin + kDepthAtOnce});
+      waiting[t] = tile;
+    }
+  }
+  for (int64_t t = 0; t < tiles; ++t) {
+    results[t] = finish<kFormat, kRows>(waiting[t], call, row, output + t * kOuts, begin);
+  }
+}
+
 // kRows rows, or those there are, against the kBlock outputs from `output`, of which `count` exist.
 template <WeightFormat kFormat, int kRows>
 void row_block(const Call& call, int64_t row, int64_t output, int64_t count) {
   constexpr int kOuts = kLanes / kRows;
+  const int64_t tiles = (count + kOuts - 1) / kOuts;
+  Vec results[kBlock / kOuts];
+  if constexpr (kRows == 1) {
+    results[0] = row_tile<kFormat>(call, row, output);
+  } else if (call.main.in_features > kDepthAtOnce) {
+    deep_block_tiles<kFormat, kRows>(call, row, output, tiles, results);
+  } else {
+    block_tiles<kFormat, kRows>(call, row, output, tiles, results);
+  }
   float sums[kRows][kBlock];
-  for (int o = 0; o < count; o += kOuts) {
+  for (int64_t t = 0; t < tiles; ++t) {
     float of_tile[kRows][kOuts];
-    if constexpr (kRows == 1) {
-      store(of_tile[0], row_tile<kFormat>(call, row, output + o));
-    } else {
-      store(of_tile[0], tile<kFormat, kRows>(call, row, output + o));
-    }
+    store(of_tile[0], results[t]);
     for (int r = 0; r < kRows; ++r) {
-      std::memcpy(sums[r] + o, of_tile[r], sizeof(of_tile[r]));
+      std::memcpy(sums[r] + t * kOuts, of_tile[r], sizeof(of_tile[r]));
     }
   }
   for (int r = 0; r < std::min<int64_t>(kRows, call.num_rows - row); ++r) {

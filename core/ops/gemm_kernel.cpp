@@ -4,11 +4,11 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/error.h"
 #include "core/ops/attention_work.h"
 #include "core/ops/gemm_tile.h"
+#include "core/ops/shared_tasks.h"
 
 namespace plumb::gemm_kernel {
 namespace {
@@ -204,6 +204,17 @@ class LeftOperands {
   std::vector<at::DataPtr> memory_;
 };
 
+// Few columns, or few rows of a weight's gradient (its left operand is turned; rows of tokens are
+// dense): operands are read once, so that rounding them would cost more than it saves. Which
+// products these are must not depend on the number of tokens.
+bool is_thin(const Problem& problem) {
+  constexpr int64_t kThin = 48;
+  const auto is_turned = [](const Term& term) { return term.a.row == 1; };
+  return problem.columns <= kThin ||
+         (problem.rows <= kThin &&
+          std::all_of(problem.terms.begin(), problem.terms.end(), is_turned));
+}
+
 double work_of(const std::vector<Problem>& problems) {
   double work = 0;
   for (const Problem& problem : problems) {
@@ -217,7 +228,6 @@ double work_of(const std::vector<Problem>& problems) {
 template <class Number>
 void run_in(const std::vector<Problem>& problems) {
   const int64_t threads = work_of(problems) < kParallelWork ? 1 : at::get_num_threads();
-  const int64_t wanted = threads == 1 ? 1 : kTasksPerThread * threads;
   LeftOperands<Number> operands;
   std::vector<LeftUnits<Number>> left;
   std::vector<Plan> plans;
@@ -225,22 +235,12 @@ void run_in(const std::vector<Problem>& problems) {
   for (const Problem& problem : problems) {
     left.push_back(operands.of(problem));
     plans.push_back({&problem, passes_of(problem)});
-    add_tasks(plans.back(), std::ssize(plans) - 1, wanted, tasks);
+    add_tasks(plans.back(), std::ssize(plans) - 1, {threads, kTasksPerThread}, tasks);
   }
-  std::atomic<std::size_t> next{0};
-  const auto take_tasks = [&](int64_t, int64_t) {
+  for_shared(threads, tasks, [&](const Task& task) {
     thread_local Workspace<Number> space;
-    for (std::size_t i = next++; i < tasks.size(); i = next++) {
-      const int64_t problem = tasks[i].problem;
-      TaskRun<Number>(plans[problem], left[problem], tasks[i], space).run();
-    }
-  };
-  const int64_t used = std::min<int64_t>(threads, std::ssize(tasks));
-  if (used < 2) {
-    take_tasks(0, 1);
-  } else {
-    at::parallel_for(0, used, 1, take_tasks);
-  }
+    TaskRun<Number>(plans[task.problem], left[task.problem], task, space).run();
+  });
 }
 
 }  // namespace
@@ -254,7 +254,12 @@ void run(const std::vector<Problem>& problems, Precision precision) {
     return run_in<F32>(problems);
   }
 #if defined(__AVX512BF16__)
-  run_in<Bf16>(problems);
+  std::vector<Problem> thin, wide;
+  for (const Problem& problem : problems) {
+    (is_thin(problem) ? thin : wide).push_back(problem);
+  }
+  run_in<F32>(thin);
+  run_in<Bf16>(wide);
 #else
   throw Error("gemm: this build has no bf16 products; ask multiplies_bf16() first", Exit::failed);
 #endif

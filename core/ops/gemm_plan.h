@@ -24,8 +24,9 @@ std::vector<Pass> passes_of(const Problem& problem);
 
 int64_t depth_of(const Pass& pass);
 
-// A block of the output, by one thread.
+// A block of the output, by one thread: `home`, unless another one has nothing left.
 struct Task {
+  int64_t home;
   int64_t problem;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
@@ -36,7 +37,14 @@ struct Plan {
   std::vector<Pass> passes;
 };
 
-// Of problem number `index`, at least about `wanted` where its size allows.
-void add_tasks(const Plan& plan, int64_t index, int64_t wanted, std::vector<Task>& tasks);
+// Tasks a thread where the size allows.
+struct Wanted {
+  int64_t threads;
+  int64_t tasks_per_thread;
+};
+
+// Of problem number `index`. Rows are at home where the elementwise loops around a product have
+// them (at::parallel_for: the first threads the first rows), since another core's cache is far.
+void add_tasks(const Plan& plan, int64_t index, const Wanted& wanted, std::vector<Task>& tasks);
 
 }  // namespace plumb::gemm_kernel

@@ -7,11 +7,11 @@ import subprocess
 
 from measure import ROOT
 
-RANK = 16
+RANK = 16  # of the adapters that jobs.py trains
 
-
-def products(config, rows, weights):
-    """(kind, M, N, K, count) of an update's products over `rows` tokens."""
+def products(config, rows, rank):
+    """(kind, M, N, K, count) of an update's products over `rows` tokens; rank 0: no adapter, all weights
+    are trained."""
     C, F = config["hidden_size"], config["intermediate_size"]
     D = config.get("head_dim") or C // config["num_attention_heads"]
     q, kv = config["num_attention_heads"] * D, config["num_key_value_heads"] * D
@@ -21,16 +21,22 @@ def products(config, rows, weights):
     for parts in linears:  # q, k, v and gate, up are one product each
         inputs, outputs = parts[0][0], sum(part[1] for part in parts)
         out += [("nt", rows, outputs, inputs, layers), ("nn", rows, inputs, outputs, layers)]
-        if weights == "full":
+        if rank == 0:
             out.append(("tn", outputs, inputs, rows, layers))
             continue
         for inputs, outputs in parts:
-            out += [("nt", rows, RANK, inputs, layers), ("nt", rows, outputs, RANK, layers),
-                    ("nn", rows, RANK, outputs, layers), ("tn", outputs, RANK, rows, layers),
-                    ("nn", rows, inputs, RANK, layers), ("tn", RANK, inputs, rows, layers)]
+            out += [("nt", rows, rank, inputs, layers), ("nt", rows, outputs, rank, layers),
+                    ("nn", rows, rank, outputs, layers), ("tn", outputs, rank, rows, layers),
+                    ("nn", rows, inputs, rank, layers), ("tn", rank, inputs, rows, layers)]
     V = config["vocab_size"]
     out += [("nt", rows, V, C, 1), ("nn", rows, C, V, 1)]
-    return out + ([("tn", V, C, rows, 1)] if weights == "full" else [])
+    return out + ([("tn", V, C, rows, 1)] if rank == 0 else [])
+
+
+def flops_of(config, rows, length, rank):
+    """Of an update: its products and attention."""
+    return (sum(2 * m * n * k * count for _, m, n, k, count in products(config, rows, rank))
+            + attention_flops(config, rows, length))
 
 
 def attention_flops(config, rows, length):
@@ -48,9 +54,9 @@ def ceiling_program(what, threads, text=""):
 
 
 @functools.cache
-def step_seconds(model_folder, rows, length, weights, dtype, threads):
+def step_seconds(model_folder, rows, length, rank, dtype, threads):
     config = json.loads((model_folder / "config.json").read_text())
-    text = "".join(" ".join(map(str, product)) + "\n" for product in products(config, rows, weights))
+    text = "".join(" ".join(map(str, product)) + "\n" for product in products(config, rows, rank))
     alone = ceiling_program(f"gemm-{dtype}", threads, text)
     rate = alone["flops"] / alone["seconds"]
     return alone["seconds"] + attention_flops(config, rows, length) / rate
@@ -67,9 +73,9 @@ def share_of_ceiling(job, speed, setting):
     name = job.name.removesuffix("-bf16")
     if name in ("pretrain", "sft-full", "sft-lora"):
         rows = 2048 if job.model == "tiny" else 512
-        weights = "lora" if name == "sft-lora" else "full"
+        rank = RANK if name == "sft-lora" else 0
         dtype = "f32" if name == job.name else "bf16"
-        limit = rows / step_seconds(folder, rows, 256, weights, dtype, setting.threads)
+        limit = rows / step_seconds(folder, rows, 256, rank, dtype, setting.threads)
         return f"{speed / limit:.2f}"
     if job.name in ("generate-b1", "generate-b1-int8") and job.model == "smol":
         weight_bytes = (folder / "model.safetensors").stat().st_size

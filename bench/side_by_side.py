@@ -35,6 +35,11 @@ def cpu():
     return "unknown"
 
 
+def read_setting(path):
+    return Setting(**{key: value if key == "threads" else pathlib.Path(value)
+                      for key, value in json.loads(path.read_text()).items()})
+
+
 def measure(job, setting, rounds):
     pairs = []
     for _ in range(rounds):
@@ -85,9 +90,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=0, help="0: each job's own number")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results.csv")
     options = parser.parse_args()
-    raw = json.loads(options.settings.read_text())
-    setting = Setting(**{key: value if key == "threads" else pathlib.Path(value)
-                         for key, value in raw.items()})
+    setting = read_setting(options.settings)
     lines, failures = [], 0
     for job in all_jobs():
         if not wanted(job, options.only):

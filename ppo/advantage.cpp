@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "ppo/advantage_device.h"
 
 namespace plumb {
 
@@ -68,11 +69,24 @@ at::Tensor kl_rewards(const at::Tensor& kl, const at::Tensor& scores, double coe
   return rewards.index_add_(0, last, scores.to(kl.options()));
 }
 
+TokenRewards token_rewards(const TokenLogprobs& logprobs, const at::Tensor& scores,
+                           const KlPenalty& penalty, const RaggedOffsets& offsets) {
+  if (const KernelTable* const kernels = kernels_for(logprobs.policy)) {
+    return device_token_rewards(*kernels, logprobs, scores, penalty, offsets);
+  }
+  const at::Tensor kl = kl_estimate(logprobs.policy, logprobs.reference, penalty.estimator);
+  return {kl, kl_rewards(kl, scores, penalty.coef, offsets)};
+}
+
 at::Tensor gae(const at::Tensor& rewards, const at::Tensor& values,
-               const std::vector<int64_t>& cu_states, double gamma, double lam) {
+               const std::vector<int64_t>& cu_states, const GaeOptions& options) {
   TORCH_CHECK(rewards.numel() == cu_states.back() && values.numel() == cu_states.back(),
               "gae: rewards are ", rewards.sizes(), ", values ", values.sizes(), " for ",
               cu_states.back(), " states");
+  if (const KernelTable* const kernels = kernels_for(rewards)) {
+    return device_gae(*kernels, rewards, values, cu_states, options);
+  }
+  const double gamma = options.gamma, lam = options.lambda;
   const at::Tensor r = rewards.to(at::kCPU, at::kDouble).contiguous();
   const at::Tensor v = values.to(at::kCPU, at::kDouble).contiguous();
   at::Tensor advantages = at::empty_like(r);
@@ -98,6 +112,9 @@ double Moments::variance() const {
 }
 
 Moments moments(const at::Tensor& values) {
+  if (const KernelTable* const kernels = kernels_for(values)) {
+    return device_moments(*kernels, values);
+  }
   const at::Tensor x = values.to(at::kDouble);
   return {static_cast<double>(x.numel()), x.sum().item<double>(), x.square().sum().item<double>()};
 }
@@ -114,10 +131,16 @@ Moments over_ranks(const Moments& local, Comm& comm) {
 }
 
 at::Tensor whiten(const at::Tensor& values, const Moments& moments) {
+  if (const KernelTable* const kernels = kernels_for(values)) {
+    return device_whiten(*kernels, values, moments, WhitenedMean::zero);
+  }
   return (values - moments.mean()) / std::sqrt(moments.variance() + 1e-8);
 }
 
 at::Tensor whiten_keep_mean(const at::Tensor& values, const Moments& moments) {
+  if (const KernelTable* const kernels = kernels_for(values)) {
+    return device_whiten(*kernels, values, moments, WhitenedMean::kept);
+  }
   return whiten(values, moments) + moments.mean();
 }
 

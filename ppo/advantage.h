@@ -45,11 +45,29 @@ struct RaggedOffsets {
 at::Tensor kl_rewards(const at::Tensor& kl, const at::Tensor& scores, double coef,
                       const RaggedOffsets& offsets);
 
+// Both at once: what an iteration needs of its tokens.
+struct TokenLogprobs {
+  at::Tensor policy, reference;  // (N)
+};
+struct KlPenalty {
+  double coef = 0.0;
+  KlEstimator estimator = KlEstimator::k1;
+};
+struct TokenRewards {
+  at::Tensor kl;       // (N)
+  at::Tensor rewards;  // (S)
+};
+TokenRewards token_rewards(const TokenLogprobs& logprobs, const at::Tensor& scores,
+                           const KlPenalty& penalty, const RaggedOffsets& offsets);
+
 // Generalised advantage estimation (Schulman et al. 2016, eq. 16): A_t = delta_t + gamma lam
 // A_{t+1}, delta_t = r_t + gamma V_{t+1} - V_t, with V = A = 0 after the last state. rewards,
-// values: (S) -> (S). Accumulated in f64.
+// values: (S) -> (S). Accumulated in f64, on a device in f32.
+struct GaeOptions {
+  double gamma = 1.0, lambda = 0.95;
+};
 at::Tensor gae(const at::Tensor& rewards, const at::Tensor& values,
-               const std::vector<int64_t>& cu_states, double gamma, double lam);
+               const std::vector<int64_t>& cu_states, const GaeOptions& options);
 
 // Count, sum and sum of squares: what whitening needs, and what adds up over ranks.
 struct Moments {

@@ -1,6 +1,7 @@
 #include "ppo/ppo_loss.h"
 
 #include "core/error.h"
+#include "ppo/value_loss_device.h"
 
 namespace plumb {
 
@@ -85,11 +86,14 @@ TokenLossKernel policy_loss_kernel(const PolicyTokens& tokens, const PolicyLossO
   };
 }
 
-at::Tensor value_loss_sum(const at::Tensor& values, const at::Tensor& old_values,
-                          const at::Tensor& returns, double cliprange, ValueStats& stats) {
+at::Tensor value_loss_sum(const ValueTargets& states, double cliprange, ValueStats& stats) {
+  const auto& [values, old_values, returns] = states;
   TORCH_CHECK(values.sizes() == old_values.sizes() && values.sizes() == returns.sizes(),
               "value_loss_sum: values are ", values.sizes(), ", old_values ", old_values.sizes(),
               ", returns ", returns.sizes());
+  if (const KernelTable* const kernels = kernels_for(values)) {
+    return device_value_loss_sum(*kernels, states, cliprange, stats);
+  }
   const at::Tensor near = values.clamp(old_values - cliprange, old_values + cliprange);
   const at::Tensor plain = (values - returns).square();
   const at::Tensor clipped = (near - returns).square();

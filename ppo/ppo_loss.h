@@ -49,9 +49,15 @@ struct ValueStats {
   double states = 0;
 };
 
+// The states of one micro-batch, (M) each.
+struct ValueTargets {
+  at::Tensor values;  // differentiable
+  at::Tensor old_values;
+  at::Tensor returns;
+};
+
 // 1/2 sum of max((v - R)^2, (clip(v, v_old +- cliprange) - R)^2), the form of OpenAI's baselines
-// and lm-human-preferences. values: (M) differentiable; old_values, returns: (M). -> scalar
-at::Tensor value_loss_sum(const at::Tensor& values, const at::Tensor& old_values,
-                          const at::Tensor& returns, double cliprange, ValueStats& stats);
+// and lm-human-preferences. -> scalar
+at::Tensor value_loss_sum(const ValueTargets& states, double cliprange, ValueStats& stats);
 
 }  // namespace plumb

@@ -34,10 +34,10 @@ struct RolloutOptions {
     v("decode_batch", decode_batch, "responses generated at the same time; changes speed alone",
       at_least(1));
     v("weights", weights,
-      "how responses are drawn from the frozen base: f32; bf16 and int8 read less memory, and "
-      "where "
-      "they round, responses come from a slightly other policy than is trained: see sampling/kl",
-      one_of({"f32", "bf16", "int8"}));
+      "how responses are drawn from the frozen base: f32; bf16, int8 and (on a GPU) nf4 read less "
+      "memory, and where they round, responses come from a slightly other policy than is trained: "
+      "see sampling/kl",
+      one_of({"f32", "bf16", "int8", "nf4"}));
     v("keep", keep, "rollout files (rollouts/iter-*.h5) that are kept; 0 writes none", at_least(0));
     v("samples_every", samples_every,
       "a table of samples every so many iterations; 0 only the first and the last", at_least(0));

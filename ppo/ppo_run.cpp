@@ -57,7 +57,7 @@ PpoTrainer::PpoTrainer(const PpoJob& job, RunContext& context)
       rollout_{job.ppo.rollout,
                job.ppo.compat == "trl" ? ScorePlacement::after_eos : ScorePlacement::last_token,
                job.seed, job.train.micro_batch_tokens,
-               std::make_shared<DecodeWeights>(weight_format_of(job.ppo.rollout.weights))},
+               kept_weights(job.ppo.rollout.weights, *job.models.decoder)},
       iterations_(
           total_steps(job.train, job.prompts->size() * job.ppo.rollout.samples_per_prompt)) {
   check_sizes(job, context.comm);

@@ -62,9 +62,11 @@ PpoTrainer::Next PpoTrainer::iterate() {
 
   // 3. KL reward: r_t = -beta KL_t + [t last] R (Ziegler et al. 2019, eq. 2).
   const RaggedOffsets offsets{trajectory.cu_response, trajectory.cu_states};
-  trajectory.kl = kl_estimate(trajectory.logprobs, trajectory.ref_logprobs,
-                              parse_kl_estimator(job_.ppo.kl.estimator));
-  trajectory.rewards = kl_rewards(trajectory.kl, trajectory.scores, kl_.coef(), offsets);
+  const KlPenalty penalty{kl_.coef(), parse_kl_estimator(job_.ppo.kl.estimator)};
+  const TokenRewards rewards = token_rewards({trajectory.logprobs, trajectory.ref_logprobs},
+                                             trajectory.scores, penalty, offsets);
+  trajectory.kl = rewards.kl;
+  trajectory.rewards = rewards.rewards;
   if (job_.ppo.reward.whiten_rewards) {
     const Moments spread = over_ranks(moments(trajectory.rewards), comm);
     trajectory.rewards = whiten_keep_mean(trajectory.rewards, spread);
@@ -72,10 +74,10 @@ PpoTrainer::Next PpoTrainer::iterate() {
 
   // 4. Advantages: GAE (Schulman et al. 2016, eq. 16), returns A + V, whitening over all ranks.
   const at::Tensor advantages = gae(trajectory.rewards, trajectory.values, trajectory.cu_states,
-                                    job_.ppo.gamma, job_.ppo.lam);
+                                    {job_.ppo.gamma, job_.ppo.lam});
   trajectory.returns = advantages + trajectory.values;
-  trajectory.advantages =
-      advantages.index_select(0, token_states(trajectory.cu_response, trajectory.cu_states));
+  trajectory.advantages = advantages.index_select(
+      0, token_states(trajectory.cu_response, trajectory.cu_states).to(advantages.device()));
   if (job_.ppo.whiten_advantages) {
     const Moments spread = over_ranks(moments(trajectory.advantages), comm);
     trajectory.advantages = whiten(trajectory.advantages, spread);

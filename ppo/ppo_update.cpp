@@ -76,10 +76,11 @@ class Pass {
         policy_loss_kernel(tokens, policy_options));
 
     const at::Tensor before = rows_of(hidden, rows.state_rows + n, device);
-    const at::Tensor value = value_loss_sum(head_values(before, models_.critic_head),
-                                            rows_of(trajectory_.values, rows.states, device),
-                                            rows_of(trajectory_.returns, rows.states, device),
-                                            options.critic.cliprange_value, sums.value);
+    const at::Tensor value =
+        value_loss_sum({.values = head_values(before, models_.critic_head),
+                        .old_values = rows_of(trajectory_.values, rows.states, device),
+                        .returns = rows_of(trajectory_.returns, rows.states, device)},
+                       options.critic.cliprange_value, sums.value);
     return policy + value * (options.critic.vf_coef / minibatch_.num_states);
   }
 

@@ -26,7 +26,8 @@ GenerateTask generate_task(const PpoModels& models, const RolloutSettings& setti
   task.sampling.stop = settings.options.stop;
   task.seed = settings.seed;
   task.max_batch = settings.options.decode_batch;
-  task.weights = settings.weights;
+  task.weights = settings.weights.host;
+  task.device_weights = settings.weights.device;
   task.on_token = [](std::size_t, int32_t) { return !stop_requested(); };
   return task;
 }
@@ -73,7 +74,7 @@ void write_scores(const std::vector<ScoreTerm>& terms, const PpoModels& models,
     const at::Tensor scores =
         last_values(hidden[role++], rows.batch.cu_seqlens, terms[i].model->scorer.score);
     trajectory.term_scores.select(1, static_cast<int64_t>(i))
-        .index_copy_(0, responses, scores.to(at::kDouble));
+        .index_copy_(0, responses, scores.to(at::kCPU, at::kDouble));
   }
 }
 
@@ -112,9 +113,12 @@ void evaluate_roles(const PpoModels& models, const std::vector<ScoreTerm>& terms
                     const RolloutSettings& settings, Trajectory& trajectory) {
   const profile::Span span("scoring");
   const at::NoGradGuard no_grad;
-  trajectory.logprobs = at::empty({trajectory.num_tokens()}, at::kFloat);
+  const at::Device device = models.critic_head.device();
+  const auto f32 = at::TensorOptions(at::kFloat).device(device);
+  trajectory.logprobs = at::empty({trajectory.num_tokens()}, f32);
   trajectory.ref_logprobs = at::empty_like(trajectory.logprobs);
-  trajectory.values = at::empty({trajectory.num_states()}, at::kFloat);
+  trajectory.values = at::empty({trajectory.num_states()}, f32);
+  trajectory.sampler_logprobs = trajectory.sampler_logprobs.to(device);
   trajectory.term_scores =
       at::zeros({trajectory.num_responses(), static_cast<int64_t>(terms.size())}, at::kDouble);
 
@@ -125,7 +129,7 @@ void evaluate_roles(const PpoModels& models, const std::vector<ScoreTerm>& terms
   const LmHead head = models.decoder->head();
   for (const auto& micro :
        divide(trajectory, all, static_cast<int64_t>(roles.size()), settings.micro_batch_tokens)) {
-    const MicroRows rows = micro_rows(trajectory, micro);
+    const MicroRows rows = micro_rows(trajectory, micro, device);
     const auto hidden = hidden_of_roles(*models.decoder, rows.batch, roles);
     const auto logprobs = [&](const at::Tensor& role) {
       const at::Tensor predicting = role.index_select(0, rows.predict_rows);

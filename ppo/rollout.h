@@ -2,12 +2,11 @@
 // their tokens gives the log-probabilities and values of all roles (DESIGN.md 3, 4).
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/dist/comm.h"
-#include "core/model/decode_weights.h"
+#include "core/model/generate.h"
 #include "ppo/advantage.h"
 #include "ppo/models.h"
 #include "ppo/ppo_options.h"
@@ -27,7 +26,7 @@ struct RolloutSettings {
   ScorePlacement placement = ScorePlacement::last_token;
   uint64_t seed = 0;
   int64_t micro_batch_tokens = 4096;
-  std::shared_ptr<DecodeWeights> weights = {};  // in options.weights' format; null: f32
+  KeptWeights weights = {};  // in options.weights' format; null: f32
 };
 
 // Samples a response to each request from the policy. A stop request (core/train/signals.h) ends it

@@ -12,7 +12,7 @@ namespace {
 
 template <class T>
 void write_tensor(Hdf5File& file, const std::string& name, const at::Tensor& tensor) {
-  const at::Tensor rows = tensor.contiguous();
+  const at::Tensor rows = tensor.cpu().contiguous();
   const std::span<const T> values(rows.const_data_ptr<T>(), rows.numel());
   file.write<T>(name, values, rows.sizes().vec());
 }

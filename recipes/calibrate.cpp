@@ -16,6 +16,7 @@
 #include "core/plan/memory.h"
 #include "core/train/optimizer.h"
 #include "lora/attach.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 
@@ -236,7 +237,7 @@ double resident_bytes() {
 
 plan::Calibration run_calibration(std::vector<plan::WorkItem>& work,
                                   const plan::CalibrationRequest& request) {
-  choose_device("cpu", request.threads, 1);
+  choose_device("cpu", request.threads);
   set_gemm_precision(request.multiplies_bf16 ? GemmPrecision::bf16 : GemmPrecision::f32);
   plan::Calibration measured;
   measured.bytes_per_second = sweep_rate();

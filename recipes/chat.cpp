@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/train/signals.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/prompts.h"
@@ -37,7 +38,7 @@ std::string answer(const GenerateTask& base, const UsedModel& model,
 }  // namespace
 
 void run_chat(const GenerateOptions& options) {
-  choose_device(options.use.device, options.use.threads, 1);
+  choose_device(options.use.device, options.use.threads);
   const auto model = open_model(options.model, options.use.adapter);
   auto chat = options.chat_template == "none" ? ChatTemplate::own(model.tokenizer)
                                               : chosen_template(options, model.tokenizer);

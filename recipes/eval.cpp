@@ -7,6 +7,7 @@
 
 #include "core/data/batch_plan.h"
 #include "core/io/position_limit.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/use_model.h"
@@ -41,7 +42,7 @@ Measured measure(const UsedModel& model, const Dataset& data, int64_t micro_batc
 }  // namespace
 
 void run_eval(const EvalOptions& options) {
-  choose_device(options.use.device, options.use.threads, 1);
+  choose_device(options.use.device, options.use.threads);
   const auto model = open_model(options.model, options.use.adapter);
   DataNeed need;
   need.is_text_to_text = model.decoder->config.is_encoder_decoder;

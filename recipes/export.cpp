@@ -8,6 +8,7 @@
 #include "core/io/file_moves.h"
 #include "core/io/files.h"
 #include "recipes/common/gguf_export.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/probe.h"
@@ -135,7 +136,7 @@ void export_merged_gguf(const UsedModel& model, const ExportOptions& options) {
 }  // namespace
 
 void run_export(const ExportOptions& options) {
-  choose_device(options.use.device, options.use.threads, 1);
+  choose_device(options.use.device, options.use.threads);
   check_out(options);
   const auto model = open_model(options.model, options.use.adapter);
   check_adapter_is_felt(model);

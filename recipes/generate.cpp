@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/prompts.h"
@@ -54,7 +55,7 @@ void print(const std::vector<Prompt>& prompts, const std::vector<Completion>& co
 }  // namespace
 
 void run_generate(const GenerateOptions& options) {
-  choose_device(options.use.device, options.use.threads, 1);
+  choose_device(options.use.device, options.use.threads);
   const auto model = open_model(options.model, options.use.adapter);
   auto prompts = read_prompts(options, model);
   if (model.decoder->config.is_encoder_decoder) {  // its answer does not go on from the prompt

@@ -1,20 +1,17 @@
 #include "recipes/job.h"
 
-#include <ATen/Parallel.h>
-
 #include <chrono>
-#include <thread>
 
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
-#include "core/machine/nvidia.h"
 #include "core/ops/gemm.h"
 #include "core/train/human.h"
 #include "core/train/recipe_diff.h"
 #include "core/train/report.h"
 #include "core/train/run_folder.h"
 #include "core/train/signals.h"
+#include "recipes/device.h"
 
 namespace plumb {
 namespace {
@@ -55,30 +52,19 @@ Json result_json(const TrainResult& result) {
           {"eval", metrics_json(result.last_eval)}};
 }
 
-void choose_device(const std::string& device, int64_t threads, int64_t ranks_here) {
-  if (device == "cuda") {
-    const NvidiaDriver driver = read_nvidia_driver();
-    throw Error("device cuda: " +
-                    (driver.problem.empty() ? "libplumb_cuda.so is not part of this build"
-                                            : driver.problem) +
-                    "; use --device cpu (plumb doctor shows what is here)",
-                Exit::usage);
-  }
-  const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
-  const int64_t share = std::max<int64_t>(1, cores / std::max<int64_t>(1, ranks_here));
-  at::set_num_threads(static_cast<int>(threads > 0 ? threads : share));
-}
-
 Job::Job(const std::string& name, const RunOptions& run, const JobFlags& flags,
          const std::string& recipe_yaml)
     : name_(name), run_(run), flags_(flags), recipe_yaml_(recipe_yaml), started_(now()) {
   if (flags.profile) profile_ = std::make_unique<profile::Recorder>("job");
   const auto env = RankEnv::from_environment();
-  choose_device(run.device, run.threads, run.ranks > 1 ? run.ranks : env.world_size);
+  choose_device(run.device, run.threads, run.ranks > 1 ? run.ranks : env.world_size,
+                env.local_rank);
   set_gemm_precision(run.precision == "bf16" ? GemmPrecision::bf16 : GemmPrecision::f32);
   if (flags.quiet || env.rank > 0) log::set_level(log::Level::warning);
   install_stop_handlers();
-  comm_ = Comm::create(env);
+  CommOptions together;
+  if (chosen_device().is_cuda()) together.backend = "nccl";
+  comm_ = Comm::create(env, together);
   std::string problem;
   Exit code = Exit::failed;
   if (comm_->is_main()) {

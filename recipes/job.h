@@ -74,8 +74,4 @@ std::string resolved(Recipe recipe) {
 // What result.json keeps of a training: steps, and the last metrics of train and eval.
 Json result_json(const TrainResult& result);
 
-// Sets ATen's threads; refuses device cuda where its plugin is not there. All commands that open a
-// model call it before anything of ATen.
-void choose_device(const std::string& device, int64_t threads, int64_t ranks_here);
-
 }  // namespace plumb

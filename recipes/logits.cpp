@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/io/position_limit.h"
 #include "recipes/common/parse_ids.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/use_model.h"
@@ -63,7 +64,7 @@ at::Tensor logits_of(const Reading& reading, const UsedModel& model) {
   if (model.adapter() != nullptr) forward.adapters = {{0, batch.num_rows(), model.adapter()}};
   const auto rows = static_cast<int64_t>(reading.read.size());
   const auto hidden = model.decoder->hidden(batch, forward);
-  return model.decoder->logits(hidden.narrow(0, batch.num_rows() - rows, rows));
+  return model.decoder->logits(hidden.narrow(0, batch.num_rows() - rows, rows)).cpu();
 }
 
 void print_likeliest(const at::Tensor& logits, const std::vector<int32_t>& ids,
@@ -85,7 +86,7 @@ void print_likeliest(const at::Tensor& logits, const std::vector<int32_t>& ids,
 }  // namespace
 
 void run_logits(const LogitsOptions& options) {
-  choose_device(options.use.device, options.use.threads, 1);
+  choose_device(options.use.device, options.use.threads);
   const auto model = open_model(options.model, options.use.adapter);
   const auto reading = wanted_reading(options, model);
   const at::NoGradGuard no_grad;

@@ -4,8 +4,10 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
+#include "core/model/place.h"
 #include "core/text/train.h"
 #include "recipes/common/new_config.h"
+#include "recipes/device.h"
 
 namespace plumb {
 namespace {
@@ -71,9 +73,10 @@ Tokenizer pretrain_tokenizer(const PretrainRecipe& recipe, Job& job) {
 }
 
 Decoder pretrain_decoder(const PretrainRecipe& recipe, const Tokenizer& tokenizer) {
-  if (!recipe.model.path.empty()) return load_decoder(recipe.model.path);
-  return create_decoder(config_for(recipe.architecture, tokenizer),
-                        static_cast<uint64_t>(recipe.run.seed));
+  if (!recipe.model.path.empty()) return placed(load_decoder(recipe.model.path), chosen_device());
+  return placed(create_decoder(config_for(recipe.architecture, tokenizer),
+                               static_cast<uint64_t>(recipe.run.seed)),
+                chosen_device());
 }
 
 }  // namespace plumb

@@ -2,8 +2,10 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/model/place.h"
 #include "core/profile/span.h"
 #include "recipes/common/job_tokenizer.h"
+#include "recipes/device.h"
 #include "recipes/trainable.h"
 
 namespace plumb {
@@ -68,7 +70,7 @@ PeftAdapter make_critic(const PpoRecipe& recipe, const PpoRoles& roles,
   critic.adapter =
       make_adapter(roles.decoder->config, options.lora, static_cast<uint64_t>(recipe.run.seed) + 1);
   critic.score = at::zeros({1, roles.decoder->config.hidden_size});
-  return critic;
+  return placed(critic);
 }
 
 }  // namespace
@@ -77,21 +79,20 @@ std::unique_ptr<PpoRoles> load_roles(const PpoRecipe& recipe, std::vector<ScoreT
   if (recipe.model.path.empty())
     throw Error("model.path: is needed: a Hugging Face folder", Exit::usage);
   const profile::Span span("load");
-  auto roles = std::make_unique<PpoRoles>(
-      PpoRoles{Tokenizer::load(tokenizer_folder(recipe.model.path, recipe.model.adapter)),
-               std::make_shared<const Decoder>(load_decoder(recipe.model.path)),
-               std::nullopt,
-               {},
-               {},
-               {}});
+  auto roles = std::make_unique<PpoRoles>(PpoRoles{
+      Tokenizer::load(tokenizer_folder(recipe.model.path, recipe.model.adapter)),
+      std::make_shared<const Decoder>(placed(load_decoder(recipe.model.path), chosen_device())),
+      std::nullopt,
+      {},
+      {},
+      {}});
   const ModelConfig& config = roles->decoder->config;
   if (recipe.model.adapter.empty()) {
-    roles->policy = {make_adapter(config, recipe.lora, static_cast<uint64_t>(recipe.run.seed)),
-                     recipe.lora,
-                     recipe.model.path,
-                     {}};
+    const auto seed = static_cast<uint64_t>(recipe.run.seed);
+    roles->policy = placed(
+        PeftAdapter{make_adapter(config, recipe.lora, seed), recipe.lora, recipe.model.path, {}});
   } else {
-    roles->start = load_peft(recipe.model.adapter, config);
+    roles->start = placed(load_peft(recipe.model.adapter, config));
     roles->policy = *roles->start;
     roles->policy.adapter = clone(roles->start->adapter);
     log::info("policy and reference start from adapter " + recipe.model.adapter);

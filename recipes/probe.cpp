@@ -41,7 +41,8 @@ Probe probe(const Decoder& decoder, const Adapter* adapter, const at::Tensor& sc
   ForwardOptions options;
   if (adapter != nullptr) options.adapters = {{0, batch.num_rows(), adapter}};
   const auto hidden = decoder.hidden(batch, options);
-  return {decoder.logits(hidden), score.defined() ? head_values(hidden, score) : at::Tensor()};
+  return {decoder.logits(hidden).cpu(),
+          score.defined() ? head_values(hidden, score).cpu() : at::Tensor()};
 }
 
 void check_same(const Probe& wanted, const Probe& found, double tolerance,

@@ -75,8 +75,10 @@ GenerateTask generate_task(const GenerateOptions& options, const UsedModel& mode
   if (options.greedy) task.sampling.temperature = 0;
   task.seed = static_cast<uint64_t>(options.seed);
   task.max_batch = options.batch;
-  task.weights = std::make_shared<DecodeWeights>(weight_format_of(options.weights));
-  task.weights->prepare(*model.decoder);
+  const KeptWeights kept = kept_weights(options.weights, *model.decoder);
+  task.weights = kept.host;
+  task.device_weights = kept.device;
+  if (task.weights != nullptr) task.weights->prepare(*model.decoder);
   return task;
 }
 

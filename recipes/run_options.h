@@ -19,7 +19,7 @@ struct RunOptions {
   void fields(Visitor& v) {
     v("out", out, "run folder: recipe, metrics, samples, report, checkpoints, results (--out)");
     v("seed", seed, "keys every random draw of the run (--seed)", at_least(0));
-    v("device", device, "where tensors live (--device)", one_of({"cpu", "cuda"}));
+    v("device", device, "where tensors live: cpu, cuda, or a GPU by number, cuda:0 (--device)");
     v("threads", threads, "threads of a rank; 0: all cores, shared by the ranks (--threads)",
       at_least(0));
     v("ranks", ranks, "processes on this machine, data-parallel (--ranks)", at_least(1));

@@ -8,6 +8,7 @@
 #include "core/io/position_limit.h"
 #include "core/log.h"
 #include "recipes/common/text_column.h"
+#include "recipes/device.h"
 #include "recipes/job.h"
 #include "recipes/job_entries.h"
 #include "recipes/use_model.h"
@@ -80,7 +81,7 @@ std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string>& t
 }  // namespace
 
 void run_score(const ScoreOptions& options) {
-  choose_device(options.use.device, options.use.threads, 1);
+  choose_device(options.use.device, options.use.threads);
   if (options.text.empty() == options.data.empty()) {
     throw Error("plumb score takes either --text or --data", Exit::usage);
   }

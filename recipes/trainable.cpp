@@ -8,9 +8,12 @@
 #include "core/hub/find.h"
 #include "core/io/files.h"
 #include "core/log.h"
+#include "core/model/place.h"
 #include "core/ops/philox.h"
 #include "core/profile/span.h"
+#include "recipes/device.h"
 #include "recipes/probe.h"
+#include "recipes/use_model.h"
 
 namespace plumb {
 namespace {
@@ -32,7 +35,7 @@ std::string save_adapter(const Trainable& trained, const Tokenizer& tokenizer,
   peft.base_model = base_name(base_path);
   save_peft(peft, trained.decoder.config, path);
   save_tokenizer(tokenizer, path);
-  const auto reopened = load_peft(path, trained.decoder.config);
+  const auto reopened = placed(load_peft(path, trained.decoder.config));
   check_same(probe(trained.decoder, &trained.peft->adapter, trained.score),
              probe(trained.decoder, &reopened.adapter, reopened.score), kSameBits, path);
   return path;
@@ -45,7 +48,8 @@ std::string save_model(const Trainable& trained, const Tokenizer& tokenizer,
   save_decoder(trained.decoder, path, SaveDtype::f32, trained.score);
   save_tokenizer(tokenizer, path);
   check_same(probe(trained.decoder, nullptr, trained.score),
-             probe(load_decoder(path), nullptr, load_score(path)), kSameBits, path);
+             probe(placed(load_decoder(path), chosen_device()), nullptr, placed(load_score(path))),
+             kSameBits, path);
   return path;
 }
 
@@ -60,8 +64,9 @@ std::vector<NamedTensor> Trainable::parameters() const {
   return list;
 }
 
-Trainable load_trainable(const ModelOptions& model, const LoraOptions& lora, uint64_t seed) {
-  const profile::Span span("load");
+namespace {
+
+Trainable load_on_cpu(const ModelOptions& model, const LoraOptions& lora, uint64_t seed) {
   if (model.path.empty()) throw Error("model.path: is needed: a Hugging Face folder", Exit::usage);
   Trainable trainable{load_decoder(model.path), std::nullopt, {}};
   if (!model.adapter.empty()) trainable.peft = load_peft(model.adapter, trainable.decoder.config);
@@ -83,6 +88,17 @@ Trainable load_trainable(const ModelOptions& model, const LoraOptions& lora, uin
   return trainable;
 }
 
+}  // namespace
+
+Trainable load_trainable(const ModelOptions& model, const LoraOptions& lora, uint64_t seed) {
+  const profile::Span span("load");
+  Trainable trainable = load_on_cpu(model, lora, seed);
+  move_to(trainable.decoder, chosen_device());
+  if (trainable.peft) trainable.peft = placed(*trainable.peft);
+  trainable.score = placed(trainable.score);
+  return trainable;
+}
+
 at::Tensor new_score_head(const ModelConfig& config, uint64_t seed) {
   auto score = at::empty({1, config.hidden_size}, at::kFloat);
   // Box-Muller over two uniforms an element; u1 in (0, 1], so the logarithm is finite.
@@ -95,7 +111,7 @@ at::Tensor new_score_head(const ModelConfig& config, uint64_t seed) {
     const double normal = std::sqrt(-2.0 * std::log(u1)) * std::cos(2.0 * std::numbers::pi * u2);
     score.data_ptr<float>()[c] = static_cast<float>(config.initializer_range * normal);
   }
-  return score;
+  return placed(score);
 }
 
 std::string save_trainable(const Trainable& trained, const Tokenizer& tokenizer,

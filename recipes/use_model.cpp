@@ -5,10 +5,22 @@
 #include "core/error.h"
 #include "core/hub/find.h"
 #include "core/io/files.h"
+#include "core/model/place.h"
 #include "lora/peft_config.h"
 #include "recipes/common/job_tokenizer.h"
+#include "recipes/device.h"
 
 namespace plumb {
+
+at::Tensor placed(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.to(chosen_device()) : tensor;
+}
+
+PeftAdapter placed(PeftAdapter peft) {
+  move_to(peft.adapter, chosen_device());
+  peft.score = placed(peft.score);
+  return peft;
+}
 
 UsedModel open_model(const std::string& folder, const std::string& adapter_folder) {
   if (is_adapter_folder(folder)) {
@@ -16,13 +28,13 @@ UsedModel open_model(const std::string& folder, const std::string& adapter_folde
                 Exit::usage);
   }
   UsedModel model{folder,
-                  std::make_shared<const Decoder>(load_decoder(folder)),
+                  std::make_shared<const Decoder>(placed(load_decoder(folder), chosen_device())),
                   Tokenizer::load(tokenizer_folder(folder, adapter_folder)),
                   std::nullopt,
-                  load_score(folder),
+                  placed(load_score(folder)),
                   load_reward_statistics(folder)};
   if (!adapter_folder.empty()) {
-    model.peft = load_peft(adapter_folder, model.decoder->config);
+    model.peft = placed(load_peft(adapter_folder, model.decoder->config));
     if (model.peft->score.defined()) {
       model.score = model.peft->score;
       model.statistics = load_reward_statistics(adapter_folder);
@@ -37,9 +49,12 @@ UsedModel open_reward_model(const std::string& folder, const KnownBase& base) {
     const auto config = read_peft_config(folder);
     if (base.decoder &&
         (config.base_model.empty() || same_folder(config.base_model, base.folder))) {
-      UsedModel shared{
-          base.folder, base.decoder, *base.tokenizer, load_peft(folder, base.decoder->config), {},
-          {}};
+      UsedModel shared{base.folder,
+                       base.decoder,
+                       *base.tokenizer,
+                       placed(load_peft(folder, base.decoder->config)),
+                       {},
+                       {}};
       shared.score = shared.peft->score;
       shared.statistics = load_reward_statistics(folder);
       return shared;

@@ -22,6 +22,10 @@ struct UsedModel {
   const Adapter* adapter() const { return peft ? &peft->adapter : nullptr; }
 };
 
+// On the chosen device (recipes/device.h); undefined stays so.
+at::Tensor placed(const at::Tensor& tensor);
+PeftAdapter placed(PeftAdapter peft);
+
 // A model folder, with an adapter when `adapter_folder` is not empty.
 UsedModel open_model(const std::string& folder, const std::string& adapter_folder);
 

@@ -19,7 +19,7 @@ struct UseOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("adapter", adapter, "a PEFT folder, or hf:owner/name, to use on the model");
-    v("device", device, "where tensors live", one_of({"cpu", "cuda"}));
+    v("device", device, "where tensors live: cpu, cuda, or a GPU by number, cuda:0");
     v("threads", threads, "0: all cores", at_least(0));
     v("json", json, "one JSON object on stdout");
   }
@@ -55,8 +55,9 @@ struct GenerateOptions {
     v("batch", batch, "sequences decoded at the same time", at_least(1));
     v("weights", weights,
       "how decoding reads the base's weights: f32; bf16, half the memory traffic and exact where "
-      "the files are bf16; int8, a quarter, rounded as GGUF's q8_0",
-      one_of({"f32", "bf16", "int8"}));
+      "the files are bf16; int8, a quarter, rounded as GGUF's q8_0 (on a GPU: a scale a row); nf4, "
+      "an eighth, on a GPU alone, as bitsandbytes stores them",
+      one_of({"f32", "bf16", "int8", "nf4"}));
     v("use", use, "model");
   }
 };

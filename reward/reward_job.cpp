@@ -40,7 +40,8 @@ LossSum pair_loss(const RewardBackbone& model, const PairLossOptions& options,
   const auto hidden = model.decoder->hidden(pairs.batch, forward);
   const auto values =
       last_values(hidden, pairs.batch.cu_seqlens, model.score).view({-1, 2});  // (B, 2)
-  const PairRewards rewards{values.select(1, 0), values.select(1, 1), pairs.margins};
+  const PairRewards rewards{values.select(1, 0), values.select(1, 1),
+                            pairs.margins.to(values.device())};
   return {pair_loss_sum(rewards, options.center_rewards_coefficient), pair_metrics(rewards)};
 }
 

@@ -17,7 +17,7 @@ at::Tensor last_values(const at::Tensor& hidden, const std::vector<int64_t>& cu_
   const auto B = static_cast<int64_t>(cu_seqlens.size()) - 1;
   auto last = at::empty({B}, at::kLong);
   for (int64_t b = 0; b < B; ++b) last.data_ptr<int64_t>()[b] = cu_seqlens[b + 1] - 1;
-  return head_values(hidden.index_select(0, last), score);
+  return head_values(hidden.index_select(0, last.to(hidden.device())), score);
 }
 
 RewardStatistics load_reward_statistics(const std::string& folder) {

@@ -29,7 +29,8 @@ std::vector<double> score_sequences(const Scorer& scorer,
     ForwardOptions options;
     if (scorer.adapter != nullptr) options.adapters = {{0, batch.num_rows(), scorer.adapter}};
     const auto hidden = scorer.decoder->hidden(batch, options);
-    const auto values = last_values(hidden, batch.cu_seqlens, scorer.score).to(at::kDouble);
+    const auto values =
+        last_values(hidden, batch.cu_seqlens, scorer.score).to(at::kCPU, at::kDouble);
     for (size_t i = 0; i < micro.size(); ++i) scores[micro[i]] = values.const_data_ptr<double>()[i];
   }
   return scores;

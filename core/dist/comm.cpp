@@ -10,6 +10,7 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <utility>
 
+#include "core/cuda/open.h"
 #include "core/dist/gloo_group.h"
 #include "core/dist/rank_status.h"
 #include "core/error.h"
@@ -50,20 +51,49 @@ std::string bytes_of(const at::Tensor& tensor) {
 
 struct Comm::Group {
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::Backend> backend;
+  c10::intrusive_ptr<c10d::Backend> gloo;
+  c10::intrusive_ptr<c10d::Backend> nccl;  // null: CPU tensors alone
   std::chrono::milliseconds timeout;
+
+  c10d::Backend& of(const at::Tensor& tensor) const {
+    if (tensor.is_cpu()) return *gloo;
+    if (nccl != nullptr && tensor.is_cuda()) return *nccl;
+    throw Error("Comm: a tensor on " + tensor.device().str() + " needs backend nccl, and this is " +
+                    (nccl == nullptr ? "gloo" : "for CUDA"),
+                Exit::failed);
+  }
 };
 
-std::unique_ptr<Comm> Comm::create(const RankEnv& env, const CommOptions& options) {
-  if (options.backend == "nccl") {
+namespace {
+
+void check_backend(const CommOptions& options) {
+  if (options.backend != "gloo" && options.backend != "nccl") {
+    throw Error("Comm: backend \"" + options.backend + "\": must be gloo or nccl", Exit::usage);
+  }
+  if (options.backend == "nccl" && cuda_plugin() == nullptr) {
     throw Error(
         "Comm: backend nccl comes with libplumb_cuda.so, which is not open; run with "
         "device cuda, or take backend gloo",
         Exit::usage);
   }
-  if (options.backend != "gloo") {
-    throw Error("Comm: backend \"" + options.backend + "\": must be gloo or nccl", Exit::usage);
+}
+
+c10::intrusive_ptr<c10d::Backend> connect_nccl(const RankEnv& env,
+                                               const c10::intrusive_ptr<c10d::Store>& store,
+                                               std::chrono::milliseconds timeout) {
+  if (cuda_plugin()->connect_nccl == nullptr) {
+    throw Error(
+        "Comm: libplumb_cuda.so was built without NCCL's header (nccl.h); ./bootstrap.sh build "
+        "--cuda installs it and builds anew, or run one rank",
+        Exit::usage);
   }
+  return cuda_plugin()->connect_nccl(store, env.rank, env.world_size, timeout);
+}
+
+}  // namespace
+
+std::unique_ptr<Comm> Comm::create(const RankEnv& env, const CommOptions& options) {
+  check_backend(options);
   return std::unique_ptr<Comm>(new Comm(env, options));
 }
 
@@ -79,7 +109,10 @@ Comm::Comm(const RankEnv& env, const CommOptions& options)
   group_ = std::make_unique<Group>();
   try {
     group_->store = connect_store(env, timeout);
-    group_->backend = connect_gloo(env, group_->store, timeout);
+    group_->gloo = connect_gloo(env, group_->store, timeout);
+    if (options.backend == "nccl") {
+      group_->nccl = connect_nccl(env, group_->store, timeout);
+    }
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -147,7 +180,7 @@ void Comm::verify(const Call& call) {
   for (int rank = 0; rank < world_size_; ++rank) all[0].push_back(at::empty_like(mine[0]));
   c10d::AllgatherOptions options;
   options.timeout = group_->timeout;
-  group_->backend->allgather(all, mine, options)->wait();
+  group_->gloo->allgather(all, mine, options)->wait();
   for (int rank = 0; rank < world_size_; ++rank) {
     if (all[0][rank].equal(mine[0])) continue;
     const auto other = all[0][rank].accessor<std::int64_t, 1>();
@@ -176,7 +209,7 @@ void Comm::reduce(at::Tensor& tensor, const char* name, int operation) {
     c10d::AllreduceOptions options;
     options.reduceOp = static_cast<c10d::ReduceOp::RedOpType>(operation);
     options.timeout = group.timeout;
-    group.backend->allreduce(one, options)->wait();
+    group.of(dense).allreduce(one, options)->wait();
     if (!dense.is_alias_of(tensor)) tensor.detach().copy_(dense);
   });
 }
@@ -238,7 +271,7 @@ void Comm::broadcast(at::Tensor& tensor, int root) {
         c10d::BroadcastOptions options;
         options.rootRank = root;
         options.timeout = group.timeout;
-        group.backend->broadcast(one, options)->wait();
+        group.of(dense).broadcast(one, options)->wait();
         if (!dense.is_alias_of(tensor)) tensor.detach().copy_(dense);
       });
 }
@@ -262,7 +295,7 @@ std::vector<at::Tensor> Comm::gather_equal(const at::Tensor& tensor, const char*
     if (tensor.numel() == 0) return;
     c10d::AllgatherOptions options;
     options.timeout = group.timeout;
-    group.backend->allgather(all, mine, options)->wait();
+    group.of(tensor).allgather(all, mine, options)->wait();
   });
   return std::move(all[0]);
 }
@@ -318,7 +351,7 @@ void Comm::barrier() {
   run({"barrier", -1, 0}, [&](Group& group) {
     c10d::BarrierOptions options;
     options.timeout = group.timeout;
-    group.backend->barrier(options)->wait();
+    group.gloo->barrier(options)->wait();
   });
 }
 

@@ -2,9 +2,12 @@
 // makes the same calls in the same order; a call returns when its result is there. With one rank
 // nothing is opened and every call is the identity.
 //
-// Results are the same bits on every rank, and the same in every run with the same world size: Gloo
-// reduces around a ring in a fixed order. Another world size groups the terms otherwise and rounds
-// otherwise.
+// Results are the same bits on every rank, and on CPUs the same in every run with the same world
+// size: Gloo reduces around a ring in a fixed order. Another world size groups the terms otherwise
+// and rounds otherwise.
+//
+// Where the backend is nccl, tensors on GPUs go through NCCL and all else, which is small, through
+// Gloo as ever.
 //
 // Errors are Error(Exit::failed) naming rank, collective, its number in the sequence, step, phase
 // and waiting time. When one rank ends, the others' pending collectives fail at once; when one
@@ -24,7 +27,7 @@ namespace plumb {
 
 struct CommOptions {
   double timeout_seconds = 120;  // a collective waits so long for the slowest rank
-  std::string backend = "gloo";  // "gloo" for CPU tensors, "nccl" for CUDA tensors
+  std::string backend = "gloo";  // "nccl": CUDA tensors too; device cuda must be open
   // Compare name, dtype and size of every call between the ranks first (one more round each), to
   // find the rank that left the common order instead of a hang or a wrong sum.
   bool verify_calls = false;

@@ -8,6 +8,7 @@
 #include "core/io/model_config.h"
 #include "core/io/position_limit.h"
 #include "core/model/generate_batch.h"
+#include "core/ops/backend.h"
 #include "core/profile/span.h"
 #include "core/text/chat_template.h"
 
@@ -45,9 +46,9 @@ void check_task(const GenerateTask& task) {
     }
   }
   const at::Tensor& head = task.decoder->weights.lm_head;
-  if (head.scalar_type() != at::kFloat || !head.device().is_cpu()) {
-    throw Error("generation runs on f32 weights on the CPU, got " +
-                std::string(c10::toString(head.scalar_type())) + " on " + head.device().str());
+  if (head.scalar_type() != at::kFloat) {
+    throw Error("generation reads f32 weights, got " +
+                std::string(c10::toString(head.scalar_type())));
   }
   if (task.adapter != nullptr && std::ssize(task.adapter->layers) != num_layers(config)) {
     throw Error("the adapter has " + std::to_string(task.adapter->layers.size()) +
@@ -57,6 +58,17 @@ void check_task(const GenerateTask& task) {
 }
 
 }  // namespace
+
+KeptWeights kept_weights(const std::string& format, const Decoder& decoder) {
+  if (kernels_for(decoder.weights.lm_head) != nullptr) {
+    return {nullptr, std::make_shared<DeviceWeights>(device_format_of(format))};
+  }
+  if (format == "nf4") {
+    throw Error("weights nf4: decoding reads them on GPUs alone; take int8 or bf16 on a CPU",
+                Exit::usage);
+  }
+  return {std::make_shared<DecodeWeights>(weight_format_of(format)), nullptr};
+}
 
 std::vector<Completion> generate(const GenerateTask& task,
                                  const std::vector<GenerateRequest>& requests) {

@@ -1,6 +1,8 @@
 // Autoregressive generation over a KV cache. A sequence's tokens and log-probabilities depend on
 // (weights, prompt, seed, sample id, position) alone: never on who else is in the batch (DESIGN.md
-// 4, 6), so finished sequences leave at once and waiting ones take their place.
+// 4, 6), so finished sequences leave at once and waiting ones take their place. On a GPU that holds
+// while steps have the same number of rows, rounded up to a power of two: cuBLAS gives products of
+// another number of rows other last bits.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,6 +14,7 @@
 #include "core/io/fields.h"
 #include "core/model/decode_weights.h"
 #include "core/model/decoder.h"
+#include "core/model/device_weights.h"
 #include "core/model/sampling_options.h"
 #include "core/text/tokenizer.h"
 
@@ -33,9 +36,12 @@ struct Completion {
 
 struct GenerateTask {
   const Decoder* decoder = nullptr;
-  const Adapter* adapter = nullptr;        // null: the base alone
-  std::shared_ptr<DecodeWeights> weights;  // null: f32; kept by who generates again and again
-  const Tokenizer* tokenizer = nullptr;    // needed for stop strings only
+  const Adapter* adapter = nullptr;  // null: the base alone
+  // Null: f32. Kept by who generates again and again; the second is read where the model is on a
+  // device with kernels.
+  std::shared_ptr<DecodeWeights> weights;
+  std::shared_ptr<DeviceWeights> device_weights = {};
+  const Tokenizer* tokenizer = nullptr;  // needed for stop strings only
   std::set<int32_t> eos_ids;  // a set: generation_config, config and tokenizer may each name some
   SamplingOptions sampling;
   uint64_t seed = 0;
@@ -43,6 +49,14 @@ struct GenerateTask {
   // Called for each token as it is drawn; return false to stop everything (Ctrl-C).
   std::function<bool(std::size_t request, int32_t id)> on_token;
 };
+
+// The task's two weights for a format by name ("f32", "bf16", "int8"; on a device "nf4", too), for
+// the side that will read them; the other stays null. Throws Error (Exit::usage).
+struct KeptWeights {
+  std::shared_ptr<DecodeWeights> host;
+  std::shared_ptr<DeviceWeights> device;
+};
+KeptWeights kept_weights(const std::string& format, const Decoder& decoder);
 
 // One completion a request, in order. A prompt that leaves no room in max_position_embeddings is an
 // error; a completion never goes beyond it. Stop strings are looked for in the text of the

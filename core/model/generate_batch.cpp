@@ -4,25 +4,17 @@
 
 #include "core/error.h"
 #include "core/io/position_limit.h"
-#include "core/ops/philox.h"
-#include "core/ops/spin_pool.h"
+#include "core/ops/backend.h"
 
 namespace plumb {
 namespace {
 
-constexpr int64_t kPromptRows = 256;  // prompt tokens that go through the layers together
 // A request waits for another's prompt to be in the cache if that saves this many tokens.
 constexpr int64_t kWorthWaiting = 16;
-constexpr int64_t kDrawWork = 16;  // multiply-adds that a probability costs
 
 int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   const std::size_t length = std::min(a.size(), b.size());
   return std::mismatch(a.begin(), a.begin() + length, b.begin()).first - a.begin();
-}
-
-KvShape cache_shape(const GenerateTask& task, int64_t slots) {
-  const ModelConfig& config = task.decoder->config;
-  return {config.num_hidden_layers, config.num_key_value_heads, config.head_dim, slots};
 }
 
 int64_t slots_for(const GenerateTask& task, std::size_t requests) {
@@ -36,19 +28,14 @@ GenerateBatch::GenerateBatch(const GenerateTask& task, const std::vector<Generat
     : task_(task),
       requests_(requests),
       completions_(completions),
-      filters_{.temperature = task.sampling.temperature,
-               .top_k = task.sampling.top_k,
-               .top_p = task.sampling.top_p,
-               .min_p = task.sampling.min_p,
-               .repetition_penalty = task.sampling.repetition_penalty},
       stop_(task.sampling.stop, task.tokenizer),
-      eos_ids_(task.eos_ids.begin(), task.eos_ids.end()),
       decoder_start_{task.decoder->config.decoder_start_token_id},
-      forward_(*task.decoder, task.weights ? *task.weights : own_weights_, task.adapter,
-               std::max(kPromptRows, slots_for(task, requests.size())),
-               slots_for(task, requests.size())),
-      cache_(cache_shape(task, slots_for(task, requests.size()))),
       cached_(slots_for(task, requests.size())) {
+  if (kernels_for(task.decoder->weights.lm_head) != nullptr) {
+    device_.emplace(task, std::ssize(cached_), most_positions());
+  } else {
+    host_.emplace(task, std::ssize(cached_));
+  }
   for (std::size_t i = 0; i < requests.size(); ++i) {
     waiting_.push_back(i);
   }
@@ -61,33 +48,36 @@ const std::vector<int32_t>& GenerateBatch::start_of(std::size_t request) const {
   return task_.decoder->config.is_encoder_decoder ? decoder_start_ : requests_[request].prompt;
 }
 
+// Of any sequence.
+int64_t GenerateBatch::most_positions() const {
+  int64_t most = 1;
+  for (std::size_t request = 0; request < requests_.size(); ++request) {
+    const int64_t length = std::ssize(start_of(request));
+    most = std::max(most, length + most_new_tokens(length));
+  }
+  return most;
+}
+
+int64_t GenerateBatch::most_new_tokens(int64_t prompt_length) const {
+  return std::min(task_.sampling.max_new_tokens,
+                  position_limit(task_.decoder->config) - prompt_length);
+}
+
 // All but the last token of the start go into the cache; that one is the first step's input.
 std::span<const int32_t> GenerateBatch::to_cache(std::size_t request) const {
   const std::vector<int32_t>& start = start_of(request);
   return std::span(start).first(start.size() - 1);
 }
 
-GenerateBatch::Sequence GenerateBatch::begin(std::size_t request, int64_t slot) const {
+GenerateBatch::Sequence GenerateBatch::begin(std::size_t request, int64_t slot) {
   const std::vector<int32_t>& prompt = start_of(request);
   const int64_t length = std::ssize(prompt);
-  const int64_t room = position_limit(task_.decoder->config) - length;
-  Sequence sequence{.request = request,
-                    .slot = slot,
-                    .limit = std::min(task_.sampling.max_new_tokens, room),
-                    .prompt_length = length,
-                    .tokens = prompt,
-                    .seen = {}};
-  for (const int32_t id : prompt) {
-    mark_seen(sequence, id);
-  }
-  return sequence;
-}
-
-void GenerateBatch::mark_seen(Sequence& sequence, int32_t id) const {
-  if (filters_.repetition_penalty != 1.0 &&
-      std::find(sequence.seen.begin(), sequence.seen.end(), id) == sequence.seen.end()) {
-    sequence.seen.push_back(id);
-  }
+  compute([&](auto& on) { on.begin(slot, prompt); });
+  return {.request = request,
+          .slot = slot,
+          .limit = most_new_tokens(length),
+          .prompt_length = length,
+          .tokens = prompt};
 }
 
 void GenerateBatch::admit() {
@@ -113,10 +103,12 @@ int64_t GenerateBatch::reuse_prefix(const Sequence& sequence) {
       source = slot;
     }
   }
-  cache_.reserve(std::ssize(prompt) + 1);
-  if (source != sequence.slot) {
-    cache_.copy(source, sequence.slot, best);
-  }
+  compute([&](auto& on) {
+    on.reserve(std::ssize(prompt) + 1);
+    if (source != sequence.slot) {
+      on.copy(source, sequence.slot, best);
+    }
+  });
   cached_[sequence.slot].assign(prompt.begin(), prompt.begin() + best);
   return best;
 }
@@ -150,18 +142,20 @@ bool GenerateBatch::admit_wave() {
   return active_.size() > first;
 }
 
-// What is still missing of the prompts of active_[first...], in pieces of kPromptRows.
+// What is still missing of the prompts of active_[first...], in pieces.
 void GenerateBatch::fill_prompts(std::size_t first) {
+  const int64_t piece = device_ ? DeviceDecode::kPromptRows : HostDecode::kPromptRows;
   step_.clear();
   for (std::size_t i = first; i < active_.size(); ++i) {
     const int64_t slot = active_[i].slot;
     if (task_.decoder->config.is_encoder_decoder) {
-      forward_.read_source(requests_[active_[i].request].prompt, slot);
+      const std::vector<int32_t>& source = requests_[active_[i].request].prompt;
+      compute([&](auto& on) { on.read_source(source, slot); });
     }
     const std::span<const int32_t> prompt = to_cache(active_[i].request);
     for (int64_t position = std::ssize(cached_[slot]); position < std::ssize(prompt); ++position) {
       step_.add(prompt[position], {slot, position}, active_[i].prompt_length);
-      if (step_.size() == kPromptRows) {
+      if (step_.size() == piece) {
         fill_cache();
       }
     }
@@ -172,29 +166,16 @@ void GenerateBatch::fill_prompts(std::size_t first) {
 
 void GenerateBatch::fill_cache() {
   if (step_.size() > 0) {
-    forward_.fill(step_, cache_);
+    compute([&](auto& on) { on.fill(step_); });
   }
   step_.clear();
 }
 
-DrawnToken GenerateBatch::draw(const Sequence& sequence, std::span<const float> logits) const {
-  const GenerateRequest& request = requests_[sequence.request];
+NextToken GenerateBatch::next_token(const Sequence& sequence) const {
   const int64_t position = std::ssize(sequence.tokens);
-  if (!all_finite(logits)) {
-    throw Error("sample " + std::to_string(request.sample_id) + ", position " +
-                    std::to_string(position) +
-                    ": the model's logits are not finite; the weights or the adapter are broken "
-                    "(plumb info names tensors with such values)",
-                Exit::non_finite);
-  }
-  const bool too_short = position - sequence.prompt_length < task_.sampling.min_new_tokens;
-  const SamplingRow row{
-      .logits = logits,
-      .seen = sequence.seen,
-      .banned = too_short ? std::span<const int32_t>(eos_ids_) : std::span<const int32_t>(),
-      .uniform = random_uniform(task_.seed, Stream::sampling, request.sample_id, position)};
-  thread_local SamplingScratch scratch;
-  return draw_token(filters_, row, scratch);
+  return {.sample_id = requests_[sequence.request].sample_id,
+          .position = position,
+          .is_banning = position - sequence.prompt_length < task_.sampling.min_new_tokens};
 }
 
 // Adds a token; false when the sequence ends with it.
@@ -203,7 +184,6 @@ bool GenerateBatch::accept(Sequence& sequence, const DrawnToken& drawn) {
   completion.ids.push_back(drawn.id);
   completion.logprobs.push_back(drawn.logprob);
   sequence.tokens.push_back(drawn.id);
-  mark_seen(sequence, drawn.id);
   if (task_.on_token && !task_.on_token(sequence.request, drawn.id)) {
     stopped_ = true;
   }
@@ -220,20 +200,20 @@ bool GenerateBatch::accept(Sequence& sequence, const DrawnToken& drawn) {
 
 void GenerateBatch::step() {
   step_.clear();
+  next_.clear();
   int64_t longest = 0;
   for (const Sequence& sequence : active_) {
     const int64_t length = std::ssize(sequence.tokens);
     step_.add(sequence.tokens.back(), {sequence.slot, length - 1}, length);
+    next_.push_back(next_token(sequence));
     cached_[sequence.slot].push_back(sequence.tokens.back());
     longest = std::max(longest, length);
   }
-  cache_.reserve(longest);
-  forward_.run(step_, cache_);
-  const std::span<const float> logits = forward_.logits();
-  const int64_t vocab = task_.decoder->config.vocab_size;
   drawn_.resize(active_.size());
-  spin_rows(std::ssize(active_), kDrawWork * vocab,
-            [&](int64_t i) { drawn_[i] = draw(active_[i], logits.subspan(i * vocab, vocab)); });
+  compute([&](auto& on) {
+    on.reserve(longest);
+    on.draw(step_, next_, drawn_);
+  });
   std::size_t stay = 0;
   for (std::size_t i = 0; i < active_.size() && !stopped_; ++i) {
     if (!accept(active_[i], drawn_[i])) {

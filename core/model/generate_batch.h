@@ -3,13 +3,13 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
-#include "core/model/decode_forward.h"
 #include "core/model/generate.h"
+#include "core/model/generate_device.h"
+#include "core/model/generate_host.h"
 #include "core/model/generate_stop.h"
-#include "core/model/kv_cache.h"
-#include "core/ops/sampling.h"
 
 namespace plumb {
 
@@ -30,33 +30,36 @@ class GenerateBatch {
     int64_t limit = 0;            // ids generated at most
     int64_t prompt_length = 0;    // P, of start_of(request)
     std::vector<int32_t> tokens;  // that and generated
-    std::vector<int32_t> seen;    // the distinct ones, where a repetition penalty asks for them
   };
 
-  Sequence begin(std::size_t request, int64_t slot) const;
+  // work(on): who computes, on the host or on a device.
+  template <class Work>
+  void compute(const Work& work) {
+    device_ ? work(*device_) : work(*host_);
+  }
+
+  Sequence begin(std::size_t request, int64_t slot);
+  int64_t most_new_tokens(int64_t prompt_length) const;
+  int64_t most_positions() const;
   // What the decoder reads before it generates: of a text-to-text model one token, as the prompt is
   // the encoder's.
   const std::vector<int32_t>& start_of(std::size_t request) const;
   std::span<const int32_t> to_cache(std::size_t request) const;
-  void mark_seen(Sequence& sequence, int32_t id) const;
   bool admit_wave();
   int64_t shared_prefix(std::span<const int32_t> prompt, std::span<const int32_t> cached) const;
   int64_t reuse_prefix(const Sequence& sequence);
   void fill_prompts(std::size_t first);
   void fill_cache();
-  DrawnToken draw(const Sequence& sequence, std::span<const float> logits) const;
+  NextToken next_token(const Sequence& sequence) const;
   bool accept(Sequence& sequence, const DrawnToken& drawn);
 
   const GenerateTask& task_;
   const std::vector<GenerateRequest>& requests_;
   std::vector<Completion>& completions_;
-  SamplingFilters filters_;
   StopStrings stop_;
-  std::vector<int32_t> eos_ids_;
   std::vector<int32_t> decoder_start_;
-  DecodeWeights own_weights_;  // f32, where the task brings none
-  DecodeForward forward_;
-  KvCache cache_;
+  std::optional<HostDecode> host_;  // one of the two
+  std::optional<DeviceDecode> device_;
   bool stopped_ = false;
 
   std::deque<std::size_t> waiting_;
@@ -66,6 +69,7 @@ class GenerateBatch {
   // begins alike takes them over.
   std::vector<std::vector<int32_t>> cached_;
   DecodeStep step_;
+  std::vector<NextToken> next_;
   std::vector<DrawnToken> drawn_;
 };
 

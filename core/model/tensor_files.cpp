@@ -169,7 +169,7 @@ TensorSource tensor_source(const std::string& name, const std::vector<int64_t>& 
   source.write = [pieces, type](const files::Sink& sink) {
     for (const at::Tensor& piece : pieces) {
       for_each_slice(piece.detach(), [&](int64_t, const at::Tensor& slice) {
-        sink(bytes_of(slice.to(type).contiguous()));
+        sink(bytes_of(slice.to(type).cpu().contiguous()));
       });
     }
   };

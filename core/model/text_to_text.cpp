@@ -80,7 +80,7 @@ at::Tensor text_to_text_hidden(const Decoder& decoder, const PackedBatch& batch,
   const at::Tensor target =
       stack_hidden(decoder, {stacks.target, stacks.target_options, Stack::decoder, &source});
   return at::zeros({batch.num_rows(), target.size(1)}, target.options())
-      .index_copy(0, stacks.target_rows, target);
+      .index_copy(0, stacks.target_rows.to(target.device()), target);
 }
 
 }  // namespace plumb

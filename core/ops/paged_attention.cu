@@ -189,12 +189,11 @@ __device__ __forceinline__ void store_split(const TeamSums<kGroup, kWidth>& sums
 
 // The score of a dot product: capped, then with ALiBi's bias of the head.
 __device__ __forceinline__ float biased(const DecodeAttention& op, float score, int64_t head,
-                                        int64_t distance) {
+                                        int64_t position) {
   if (op.softcap > 0.0f) {
     score = op.softcap * tanhf(score / op.softcap);
   }
-  return op.alibi_slopes == nullptr ? score
-                                    : score - op.alibi_slopes[head] * static_cast<float>(distance);
+  return op.key_bias == nullptr ? score : score + op.key_bias[head * op.bias_stride + position];
 }
 
 // Block (split, kv head and tile of its group, query): kGroup query heads that share a kv head over
@@ -235,7 +234,7 @@ __global__ void __launch_bounds__(kDecodeThreads, 2) decode_split_kernel(DecodeA
       const float dot = states[g].score(key);
       if (is_there && first_head + g < group) {
         const int64_t head = kv_head * group + first_head + g;
-        states[g].add(biased(op, dot, head, length - 1 - position), value);
+        states[g].add(biased(op, dot, head, position), value);
       }
     }
   }

@@ -33,20 +33,21 @@ struct CacheWrite {
 };
 void launch_cache_write(const CacheWrite& write, KernelStream stream);
 
-// out = softmax(cap(q . k scale) + slope (key - query)) v over the keys [0, length) of the query's
+// out = softmax(cap(q . k scale) + key_bias[key]) v over the keys [0, length) of the query's
 // slot, of which the last is the query's own, or the last `window` of them. Softmax and sums in
 // f32. Work is cut at fixed positions and merged in order: a row's bits depend on its own query,
 // slot and length alone. D is a multiple of 16 bytes and at most 256.
 struct DecodeAttention {
   PagedCache cache;
-  void* out = nullptr;                  // (B, H, D)
-  const void* q = nullptr;              // (B, H, D), rows q_stride values apart
-  const int64_t* slots = nullptr;       // (B)
-  const int64_t* lengths = nullptr;     // (B), at least 1
-  const float* alibi_slopes = nullptr;  // (H) or null
-  float* partial = nullptr;             // decode_attention_scratch floats
-  int64_t queries = 0, heads = 0;       // B, H (a multiple of K)
+  void* out = nullptr;               // (B, H, D)
+  const void* q = nullptr;           // (B, H, D), rows q_stride values apart
+  const int64_t* slots = nullptr;    // (B)
+  const int64_t* lengths = nullptr;  // (B), at least 1
+  const float* key_bias = nullptr;   // (H, P) or null, P >= max_length: ALiBi
+  float* partial = nullptr;          // decode_attention_scratch floats
+  int64_t queries = 0, heads = 0;    // B, H (a multiple of K)
   int64_t q_stride = 0;
+  int64_t bias_stride = 0;             // P
   int64_t max_length = 0;              // no length is above it
   float scale = 1.0f, softcap = 0.0f;  // softcap 0: none
   int64_t window = 0;                  // 0: all keys

@@ -1,8 +1,5 @@
 #include "recipes/cli/doctor_command.h"
 
-#include <dlfcn.h>
-#include <link.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -11,6 +8,7 @@
 #include "core/io/files.h"
 #include "core/io/json.h"
 #include "core/machine/cpu.h"
+#include "core/machine/cuda_libraries.h"
 #include "core/machine/nvidia.h"
 #include "core/train/human.h"
 #include "recipes/cli/flags.h"
@@ -70,40 +68,14 @@ Finding look_at_memory() {
           human_bytes(machine_memory_bytes()) + ", " + human_bytes(available_bytes()) + " free"};
 }
 
-// The folder that LibTorch was opened from; empty while it is not.
-std::string torch_folder() {
-  std::string folder;
-  const auto look = [](dl_phdr_info* info, std::size_t, void* out) {
-    const std::string path = info->dlpi_name;
-    if (!path.ends_with("/libtorch_cpu.so")) return 0;
-    *static_cast<std::string*>(out) = std::filesystem::path(path).parent_path().parent_path();
-    return 1;
-  };
-  dl_iterate_phdr(look, &folder);
-  return folder;
-}
-
-// The wheel says it in version.py, the zip in build-version.
-std::string torch_version(const std::string& folder) {
-  std::ifstream wheel(folder + "/version.py");
-  for (std::string line; std::getline(wheel, line);) {
-    const std::size_t quote = line.find('\'');
-    if (!line.starts_with("__version__") || quote == std::string::npos) continue;
-    return line.substr(quote + 1, line.find('\'', quote + 1) - quote - 1);
-  }
-  std::ifstream zip(folder + "/build-version");
-  std::string version;
-  return std::getline(zip, version) ? version : "of an unknown version";
-}
-
 Finding look_at_jobs() {
   try {
     open_jobs();
   } catch (const Error& error) {
     return {"jobs", "libplumb_jobs.so", error.what()};
   }
-  const std::string folder = torch_folder();
-  return {"jobs", "libplumb_jobs.so, LibTorch " + torch_version(folder) + " in " + folder};
+  const TorchInstall torch = find_torch();
+  return {"jobs", "libplumb_jobs.so, LibTorch " + torch.version + " in " + torch.folder};
 }
 
 Finding look_at_driver() {
@@ -132,9 +104,21 @@ Finding look_at_nccl() {
   return finding;
 }
 
+// Needs LibTorch, which the jobs have opened. What it loads makes NCCL known by name, too.
 Finding look_at_plugin() {
-  return {"cuda plugin", "libplumb_cuda.so", "is not part of this build: --device cuda is refused",
-          false};
+  Finding finding{"cuda plugin", kCudaPluginName, "", false};
+  const TorchInstall torch = find_torch();
+  if (torch.folder.empty()) {
+    finding.problem = "needs the jobs";
+    return finding;
+  }
+  const auto program = std::filesystem::read_symlink("/proc/self/exe");
+  try {
+    open_cuda_libraries(torch, program.parent_path() / kCudaPluginName);
+  } catch (const Error& error) {
+    finding.problem = error.what();
+  }
+  return finding;
 }
 
 void print(const std::vector<Finding>& findings) {
@@ -165,7 +149,7 @@ int doctor(const Arguments& arguments) {
     throw Error("plumb doctor takes no words beside flags", Exit::usage);
   }
   const std::vector<Finding> findings = {look_at_cpu(),    look_at_memory(), look_at_jobs(),
-                                         look_at_driver(), look_at_nccl(),   look_at_plugin()};
+                                         look_at_driver(), look_at_plugin(), look_at_nccl()};
   bool can_run = true;
   Json all = Json::array();
   for (const Finding& finding : findings) {

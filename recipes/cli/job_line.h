@@ -23,7 +23,7 @@ struct JobLine {
   void fields(Visitor& v) {
     v("out", out, "run folder: run.out");
     v("ranks", ranks, "processes on this machine: run.ranks", at_least(1));
-    v("device", device, "run.device", one_of({"cpu", "cuda"}));
+    v("device", device, "run.device");
     v("threads", threads, "threads of a rank: run.threads", at_least(0));
     v("seed", seed, "run.seed", at_least(0));
     v("flags", flags, "this call");

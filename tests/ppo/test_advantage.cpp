@@ -35,8 +35,8 @@ TEST(Advantage, MatchesTrlOnPaddedCases) {
     expect_close(rewards, tensor(item.at("rewards")), tolerance, "rewards");
 
     const at::Tensor values = tensor(item.at("values"));
-    const at::Tensor advantages = gae(rewards, values, cu_states, item.at("gamma").get<double>(),
-                                      item.at("lam").get<double>());
+    const at::Tensor advantages = gae(
+        rewards, values, cu_states, {item.at("gamma").get<double>(), item.at("lam").get<double>()});
     expect_close(advantages + values, tensor(item.at("returns")), tolerance, "returns");
 
     const at::Tensor of_tokens = advantages.index({token_states(cu_response, cu_states)});
@@ -73,11 +73,11 @@ TEST(Advantage, RaggedEqualsEachResponseAlone) {
   const auto cu = offsets(item.at("num_states"));
   const at::Tensor rewards = tensor(item.at("rewards"));
   const at::Tensor values = tensor(item.at("values"));
-  const at::Tensor together = gae(rewards, values, cu, 0.97, 0.9);
+  const at::Tensor together = gae(rewards, values, cu, {0.97, 0.9});
   for (std::size_t b = 0; b + 1 < cu.size(); ++b) {
     const at::Tensor alone =
         gae(rewards.slice(0, cu[b], cu[b + 1]), values.slice(0, cu[b], cu[b + 1]),
-            {0, cu[b + 1] - cu[b]}, 0.97, 0.9);
+            {0, cu[b + 1] - cu[b]}, {0.97, 0.9});
     EXPECT_TRUE(together.slice(0, cu[b], cu[b + 1]).equal(alone));
   }
 }
@@ -97,8 +97,8 @@ TEST(Advantage, GaeMatchesRlax) {
     const at::Tensor want = matrix(expected);
     const double lam = std::stod(lambda);
     const at::Tensor v = values.slice(1, 0, steps);
-    expect_close(gae(rewards[0], v[0].contiguous(), {0, 5}, 0.99, lam), want[0], 1e-4, "row 0");
-    expect_close(gae(rewards[1], v[1].contiguous(), {0, 4, 5}, 0.9, lam), want[1], 1e-4, "row 1");
+    expect_close(gae(rewards[0], v[0].contiguous(), {0, 5}, {0.99, lam}), want[0], 1e-4, "row 0");
+    expect_close(gae(rewards[1], v[1].contiguous(), {0, 4, 5}, {0.9, lam}), want[1], 1e-4, "row 1");
   }
 }
 
@@ -106,7 +106,7 @@ TEST(Advantage, WithoutDiscountItIsTheReturnLessTheValue) {
   const at::Tensor rewards = at::tensor({0.5, -1.0, 2.0}, at::kDouble);
   const at::Tensor values = at::tensor({0.3, 0.1, -0.7}, at::kDouble);
   const at::Tensor returns = at::tensor({1.5, 1.0, 2.0}, at::kDouble);
-  expect_close(gae(rewards, values, {0, 3}, 1.0, 1.0), returns - values, kExact, "advantages");
+  expect_close(gae(rewards, values, {0, 3}, {1.0, 1.0}), returns - values, kExact, "advantages");
 }
 
 TEST(Advantage, KlEstimatorsHaveTheirMeanAndSign) {

@@ -150,7 +150,7 @@ TEST(ValueLoss, MatchesTrlInValueStatisticsAndGradient) {
     const at::Tensor values = tensor(item.at("values")).requires_grad_();
     ValueStats sums;
     const at::Tensor total =
-        value_loss_sum(values, tensor(item.at("old_values")), tensor(item.at("returns")),
+        value_loss_sum({values, tensor(item.at("old_values")), tensor(item.at("returns"))},
                        item.at("cliprange_value").get<double>(), sums);
     const auto states = static_cast<double>(values.size(0));
     EXPECT_NEAR(total.item<double>() / states, item.at("vf_loss").get<double>(), kExact);

@@ -45,8 +45,11 @@ TEST(Rollout, NarrowWeightsDrawFromAPolicyNearby) {
   at::manual_seed(1);
   shake(world.policy, 0.1);
   const auto gap = [&world](WeightFormat format) {
-    const RolloutSettings settings{world.job.ppo.rollout, ScorePlacement::last_token, 5, 64,
-                                   std::make_shared<DecodeWeights>(format)};
+    const RolloutSettings settings{world.job.ppo.rollout,
+                                   ScorePlacement::last_token,
+                                   5,
+                                   64,
+                                   {std::make_shared<DecodeWeights>(format), nullptr}};
     Trajectory t = sample_responses(world.job.models, settings, some_requests(8));
     evaluate_roles(world.job.models, world.job.terms, settings, t);
     return (t.sampler_logprobs - t.logprobs).abs().max().item<double>();

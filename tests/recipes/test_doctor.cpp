@@ -26,7 +26,7 @@ TEST(Doctor, SaysWhatIsHereAndWhatWillNotWork) {
                 read_nvidia_driver().problem.empty());
     }
   }
-  EXPECT_EQ(topics, "cpu memory jobs gpu nccl cuda plugin ");
+  EXPECT_EQ(topics, "cpu memory jobs gpu cuda plugin nccl ");
 }
 
 TEST(Doctor, ADeviceThatIsNotThereIsAnErrorOfUsage) {

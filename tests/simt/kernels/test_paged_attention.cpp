@@ -1,5 +1,5 @@
 // The cache's write and decode attention against attention written out in float64 over contiguous
-// sequences (Vaswani et al. 2017, eq. 1; Press et al. 2022 for ALiBi).
+// sequences (Vaswani et al. 2017, eq. 1; biases of keys are ALiBi, Press et al. 2022).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ struct Case {
   int64_t page_size = 16;
   int64_t window = 0;
   double softcap = 0;
-  bool has_alibi = false;
+  bool has_key_bias = false;
 
   int64_t queries() const { return static_cast<int64_t>(lengths.size()); }
   int64_t max_length() const { return *std::max_element(lengths.begin(), lengths.end()); }
@@ -60,17 +60,16 @@ struct Inputs {
     for (int64_t i = 0; i < test.queries(); ++i) {
       slots.push_back(test.queries() - 1 - i);  // queries in another order than slots
     }
-    for (int64_t h = 0; h < test.heads; ++h) {
-      slopes.push_back(std::exp2f(-static_cast<float>(h + 1)));
-    }
+    key_bias = normal_values<float>(test.heads * bias_stride(test), 23);
   }
+  static int64_t bias_stride(const Case& test) { return test.max_length() + 3; }
   static int64_t size(const Case& test) {
     return test.queries() * test.max_pages() * test.page_size * test.width();
   }
   Pages pages;
   std::vector<T> keys, values, q;
   std::vector<int64_t> slots;
-  std::vector<float> slopes;
+  std::vector<float> key_bias;
 };
 
 template <class T>
@@ -93,7 +92,7 @@ std::vector<double> attention(const Case& test, const Inputs<T>& in) {
       }
       score /= std::sqrt(static_cast<double>(dim));
       score = test.softcap > 0 ? test.softcap * std::tanh(score / test.softcap) : score;
-      score += test.has_alibi ? in.slopes[head] * static_cast<double>(key - (length - 1)) : 0.0;
+      score += test.has_key_bias ? in.key_bias[head * in.bias_stride(test) + key] : 0.0f;
       weights.push_back(std::exp(score));
       sum += weights.back();
     }
@@ -147,7 +146,7 @@ Outcome run_decode(const Case& test) {
     Device<T> device(test, in);
     DeviceBuffer<T> q(in.q, "q"), out(static_cast<int64_t>(in.q.size()), "out");
     DeviceBuffer<int64_t> slots(in.slots, "slots"), lengths(test.lengths, "lengths");
-    DeviceBuffer<float> slopes(in.slopes, "slopes"),
+    DeviceBuffer<float> key_bias(in.key_bias, "key_bias"),
         partial(
             decode_attention_scratch(test.queries(), test.heads, test.head_dim, test.max_length()),
             "partial");
@@ -157,11 +156,12 @@ Outcome run_decode(const Case& test) {
          .q = q.data(),
          .slots = slots.data(),
          .lengths = lengths.data(),
-         .alibi_slopes = test.has_alibi ? slopes.data() : nullptr,
+         .key_bias = test.has_key_bias ? key_bias.data() : nullptr,
          .partial = partial.data(),
          .queries = test.queries(),
          .heads = test.heads,
          .q_stride = test.heads * test.head_dim,
+         .bias_stride = in.bias_stride(test),
          .max_length = test.max_length(),
          .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(test.head_dim))),
          .softcap = static_cast<float>(test.softcap),
@@ -194,7 +194,7 @@ TYPED_TEST(DecodeKernel, OnePageASlotIsAContiguousCache) {
   expect_clean(run_decode<TypeParam>({2, 1, 32, {70, 33}, 128}));
 }
 
-TYPED_TEST(DecodeKernel, WindowCapAndAlibi) {
+TYPED_TEST(DecodeKernel, WindowCapAndKeyBias) {
   expect_clean(run_decode<TypeParam>({4, 2, 32, {50, 7, 300}, 16, 20}));
   expect_clean(run_decode<TypeParam>({4, 2, 32, {300}, 16, 290}));
   expect_clean(run_decode<TypeParam>({4, 2, 32, {50, 7}, 16, 0, 2.0}));

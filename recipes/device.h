@@ -1,0 +1,19 @@
+// Where this process computes. Every command that opens a model chooses before anything of ATen
+// runs; what loads tensors then puts them there.
+#pragma once
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+
+namespace plumb {
+
+// Sets ATen's threads; for "cuda" and "cuda:N" opens the GPU part. Throws Error (Exit::usage) that
+// says what is missing: a driver, a device, LibTorch's CUDA half, or libplumb_cuda.so.
+void choose_device(const std::string& device, int64_t threads, int64_t ranks_here = 1,
+                   int64_t local_rank = 0);
+
+// The device that was chosen; the CPU before.
+at::Device chosen_device();
+
+}  // namespace plumb

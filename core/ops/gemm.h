@@ -29,8 +29,7 @@ struct Gemm {
 };
 
 // Of the process: what f32 operands on the CPU are multiplied in; sums, addends and outputs are f32
-// in either. bf16 rounds operands to nearest: half the time, and three digits; thin products
-// (gemm_kernel.h) stay in f32.
+// in either. bf16 rounds operands to nearest: half the time, and three digits.
 enum class GemmPrecision { f32, bf16 };
 GemmPrecision gemm_precision();
 // bf16 is an Error where the CPU does not multiply it (AVX512-BF16).

@@ -204,17 +204,6 @@ class LeftOperands {
   std::vector<at::DataPtr> memory_;
 };
 
-// Few columns, or few rows of a weight's gradient (its left operand is turned; rows of tokens are
-// dense): operands are read once, so that rounding them would cost more than it saves. Which
-// products these are must not depend on the number of tokens.
-bool is_thin(const Problem& problem) {
-  constexpr int64_t kThin = 48;
-  const auto is_turned = [](const Term& term) { return term.a.row == 1; };
-  return problem.columns <= kThin ||
-         (problem.rows <= kThin &&
-          std::all_of(problem.terms.begin(), problem.terms.end(), is_turned));
-}
-
 double work_of(const std::vector<Problem>& problems) {
   double work = 0;
   for (const Problem& problem : problems) {
@@ -254,12 +243,7 @@ void run(const std::vector<Problem>& problems, Precision precision) {
     return run_in<F32>(problems);
   }
 #if defined(__AVX512BF16__)
-  std::vector<Problem> thin, wide;
-  for (const Problem& problem : problems) {
-    (is_thin(problem) ? thin : wide).push_back(problem);
-  }
-  run_in<F32>(thin);
-  run_in<Bf16>(wide);
+  run_in<Bf16>(problems);
 #else
   throw Error("gemm: this build has no bf16 products; ask multiplies_bf16() first", Exit::failed);
 #endif

@@ -34,8 +34,7 @@ struct Problem {
   float scale = 1.0f;
 };
 
-// What operands are multiplied in; sums are f32. In bf16 thin products (an adapter's with A, its
-// gradients; up to 48 columns) stay in f32.
+// What operands are multiplied in; sums are f32.
 enum class Precision { f32, bf16 };
 
 // Whether this build has bf16 products: on x86 those of AVX512-BF16.

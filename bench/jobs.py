@@ -36,10 +36,18 @@ class Setting:
 
     def train(self, job, *keys):
         folder = self.work / f"run-{job}"
-        command = [self.plumb, job, ROOT / f"recipes/{job}.yaml", *keys, f"run.threads={self.threads}",
-                   "--out", folder, "--quiet", "--overwrite"]
-        return run_training(list(map(str, command)), folder, self.environment(),
-                            self.work / f"plumb-{job}.log")
+        words = [job, ROOT / f"recipes/{job}.yaml", *keys, f"run.threads={self.threads}"]
+        command = [self.plumb, *words, "--out", folder, "--quiet", "--overwrite"]
+        figures = run_training(list(map(str, command)), folder, self.environment(),
+                               self.work / f"plumb-{job}.log")
+        return figures | {"words": words}
+
+    def plan(self, words):
+        """What `plumb plan` foretells of the same words: peak memory and seconds of the updates."""
+        log = self.work / "plumb-plan.log"
+        run(list(map(str, [self.plumb, "plan", *words, "--json"])), self.environment(), log)
+        stage = json.loads(log.read_text().splitlines()[-1])["stages"][0]
+        return {"memory_mib": stage["peak_memory_bytes"] / 2**20, "seconds": stage["seconds"]}
 
 
 @dataclasses.dataclass
@@ -79,7 +87,8 @@ def with_tokens(figures):
         row["_seconds"] = row["_tokens"] / row["tokens_per_second"]
         before = row["num_tokens"]
     return figures | {"speed": steady(rows, lambda row: row["_tokens"]), "tokens": before,
-                      "losses": [row["loss"] for row in rows]}
+                      "losses": [row["loss"] for row in rows],
+                      "update_seconds": sum(row["_seconds"] for row in rows)}
 
 
 def common_keys(setting, model, rows, steps, batch, length):
@@ -160,6 +169,7 @@ def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
         later = rows[1:] or rows
         seconds = sum(row["perf/iteration_seconds"] for row in later) / len(later)
         return figures | {"speed": 1.0 / seconds, "episodes": rows[-1]["episode"],
+                          "update_seconds": sum(row["perf/iteration_seconds"] for row in rows),
                           "entropy": rows[0]["objective/entropy"],
                           "length": rows[0]["val/response_length"],
                           "updates": sum(row["updates"] for row in rows)}

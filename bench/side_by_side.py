@@ -3,8 +3,9 @@
     side_by_side.py SETTINGS.json [--only SUBSTRING,...] [--rounds N] [--out results.csv]
 
 Writes one line a job: medians of each side's speed, the median, least and greatest of the ratios taken
-round by round, peak memory ours / theirs, time to the end of the first update theirs / ours. A job
-whose sides did not do the same work is an error, not a line."""
+round by round, peak memory ours / theirs, time to the end of the first update theirs / ours; of
+training, what `plumb plan` said beforehand / what was measured. A job whose sides did not do the same
+work is an error, not a line."""
 import argparse
 import csv
 import json
@@ -19,7 +20,8 @@ from jobs import Setting, all_jobs
 from measure import ROOT, Failed
 
 COLUMNS = ["job", "model", "mode", "peer", "ours", "theirs", "unit", "ratio", "ratio_min",
-           "ratio_max", "memory_ratio", "first_step_ratio", "ceiling_share", "rounds", "threads",
+           "ratio_max", "memory_ratio", "first_step_ratio", "ceiling_share",
+           "planned_memory", "planned_time", "rounds", "threads",
            "commit", "cpu"]
 
 
@@ -53,6 +55,17 @@ def measure(job, setting, rounds):
     return pairs
 
 
+def planned(pairs, setting):
+    """Predicted / measured: the run's peak memory, and the seconds of its updates."""
+    runs = [ours for ours, _ in pairs]
+    if "words" not in runs[0]:
+        return {}
+    plan = setting.plan(runs[0]["words"])
+    over = lambda key, wanted: wanted / statistics.median(run[key] for run in runs)
+    return {"planned_memory": f"{over('memory_mib', plan['memory_mib']):.2f}",
+            "planned_time": f"{over('update_seconds', plan['seconds']):.2f}"}
+
+
 def line_of(job, pairs, setting):
     median = lambda values: statistics.median(list(values))
     ratios = [ours["speed"] / theirs["speed"] for ours, theirs in pairs]
@@ -67,7 +80,7 @@ def line_of(job, pairs, setting):
             "memory_ratio": f"{median(o['memory_mib'] / t['memory_mib'] for o, t in pairs):.3f}",
             "first_step_ratio": f"{median(firsts):.1f}" if firsts else "",
             "ceiling_share": share_of_ceiling(job, speed, setting), "rounds": len(pairs),
-            "threads": setting.threads, "commit": commit(), "cpu": cpu()}
+            "threads": setting.threads, "commit": commit(), "cpu": cpu()} | planned(pairs, setting)
 
 
 def write(lines, path):

@@ -41,7 +41,8 @@ if(PLUMB_JOBS AND NOT PLUMB_SANITIZE AND NOT PLUMB_FUZZ AND NOT PLUMB_CUDA STREQ
   endif()
 endif()
 
-# One call of nvcc a file, for all architectures; headers are followed.
+# One call of nvcc a file, for all architectures; headers are followed. What ptxas says of registers
+# and spills is left in FILE.ptxas.txt beside the object.
 function(plumb_cuda_objects variable)
   set(objects "")
   foreach(source ${ARGN})
@@ -49,8 +50,10 @@ function(plumb_cuda_objects variable)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.cu.o)
     add_custom_command(
       OUTPUT ${object}
-      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${PLUMB_CUDA_COMPILER} -std=c++20 -O3 ${PLUMB_CUDA_CODE}
-              -Werror all-warnings -Xcompiler=-fPIC,-Wall,-Wextra,-Werror
+      BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/${name}.ptxas.txt
+      COMMAND ${CMAKE_SOURCE_DIR}/cmake/nvcc_report.sh ${CMAKE_CURRENT_BINARY_DIR}/${name}.ptxas.txt
+              ${CMAKE_CXX_COMPILER_LAUNCHER} ${PLUMB_CUDA_COMPILER} -std=c++20 -O3 ${PLUMB_CUDA_CODE}
+              -Xptxas -v -Werror all-warnings -Xcompiler=-fPIC,-Wall,-Wextra,-Werror
               -I${CMAKE_SOURCE_DIR} -MD -MT ${object} -MF ${object}.d -c ${source} -o ${object}
       DEPENDS ${source}
       DEPFILE ${object}.d

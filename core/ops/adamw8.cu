@@ -5,6 +5,7 @@
 namespace plumb {
 namespace {
 
+constexpr int kSignedZero = 127;                            // the code of 0 in the signed map
 constexpr int kQuads = kAdamW8Block / (kWarpSize * kFour);  // of a lane, in its warp's block
 using Codes = Pack<uint8_t, kFour>;
 
@@ -19,15 +20,22 @@ __device__ __forceinline__ Pack<float, kFour> decoded(const Codes& codes, const 
   return values;
 }
 
+// What a block keeps of the maps, signed then unsigned: values, and the middles between them. Codes
+// are as good as random, so lookups meet on banks: one to decode and two to encode a value.
+struct Maps {
+  float values[2][256];
+  float middles[2][256];
+};
+
 template <bool kSigned>
-__device__ __forceinline__ Codes encoded(const Pack<float, kFour>& values, const float* map,
+__device__ __forceinline__ Codes encoded(const Pack<float, kFour>& values, const float* middles,
                                          float absmax) {
   Codes codes;
 #pragma unroll
   for (int i = 0; i < kFour; ++i) {
     const float x = absmax > 0.0f ? values.values[i] / absmax : 0.0f;
-    int code = dynamic_code<kSigned>(map, x);
-    if (kSigned && x < 0.0f && map[code] >= 0.0f) {
+    int code = dynamic_code<kSigned>(x, [&](int below) { return middles[below]; });
+    if (kSigned && x < 0.0f && code >= kSignedZero) {
       --code;  // as bitsandbytes: an average keeps its sign
     }
     codes.values[i] = static_cast<uint8_t>(code);
@@ -46,9 +54,7 @@ __device__ __forceinline__ float largest(const Pack<float, kFour>& values, float
 // A warp updates one block of 256 values, eight a lane.
 template <AdamWWeights kWeights, class G>
 __device__ __forceinline__ void update_block(const AdamWTensor& tensor, int64_t block, float scale,
-                                             const float* maps, const AdamWFactors& by) {
-  const float* const signed_map = maps;
-  const float* const unsigned_map = maps + 256;
+                                             const Maps& maps, const AdamWFactors& by) {
   const int64_t begin = block * kAdamW8Block + threadIdx.x % kWarpSize * kFour;
   auto* const averages = static_cast<uint8_t*>(tensor.exp_avg);
   auto* const squares = static_cast<uint8_t*>(tensor.exp_avg_sq);
@@ -60,8 +66,8 @@ __device__ __forceinline__ void update_block(const AdamWTensor& tensor, int64_t 
   for (int q = 0; q < kQuads; ++q) {
     const int64_t at = begin + q * kWarpSize * kFour, left = tensor.count - at;
     const Pack<G, kFour> grad = load_four(static_cast<const G*>(tensor.grad) + at, left);
-    m[q] = decoded(load_four<uint8_t>(averages + at, left), signed_map, old_avg);
-    v[q] = decoded(load_four<uint8_t>(squares + at, left), unsigned_map, old_sq);
+    m[q] = decoded(load_four<uint8_t>(averages + at, left), maps.values[0], old_avg);
+    v[q] = decoded(load_four<uint8_t>(squares + at, left), maps.values[1], old_sq);
     Pack<float, kFour> weights = load_weights<kWeights>(tensor, at);
 #pragma unroll
     for (int i = 0; i < kFour; ++i) {
@@ -81,8 +87,8 @@ __device__ __forceinline__ void update_block(const AdamWTensor& tensor, int64_t 
 #pragma unroll
   for (int q = 0; q < kQuads; ++q) {
     const int64_t at = begin + q * kWarpSize * kFour, left = tensor.count - at;
-    store_four(averages + at, encoded<true>(m[q], signed_map, most_avg), left);
-    store_four(squares + at, encoded<false>(v[q], unsigned_map, most_sq), left);
+    store_four(averages + at, encoded<true>(m[q], maps.middles[0], most_avg), left);
+    store_four(squares + at, encoded<false>(v[q], maps.middles[1], most_sq), left);
   }
   __syncwarp();  // all lanes have read the old scales
   if (threadIdx.x % kWarpSize == 0) {
@@ -94,13 +100,15 @@ __device__ __forceinline__ void update_block(const AdamWTensor& tensor, int64_t 
 template <AdamWWeights kWeights, class G>
 __global__ void __launch_bounds__(kAdamWThreads)
     adamw8_kernel(AdamWUpdate update, AdamWFactors by) {
-  PLUMB_SHARED_ARRAY(float, maps, 512);
+  PLUMB_SHARED_ARRAY(Maps, maps, 1);
   const float scale = gradient_scale(update.clip);
   if (scale == 0.0f) {
     return;
   }
   for (int i = threadIdx.x; i < 512; i += kAdamWThreads) {
-    maps[i] = update.dynamic_maps[i];
+    maps[0].values[i / 256][i % 256] = update.dynamic_maps[i];
+    maps[0].middles[i / 256][i % 256] =
+        i % 256 < 255 ? dynamic_middle(update.dynamic_maps, i) : 1.0f;
   }
   __syncthreads();
   const int64_t index = tensor_of_block(update.first_chunk, update.num_tensors);
@@ -109,7 +117,7 @@ __global__ void __launch_bounds__(kAdamWThreads)
   const int64_t block =
       (blockIdx.x - update.first_chunk[index]) * kBlocks + threadIdx.x / kWarpSize;
   if (block * kAdamW8Block < tensor.count) {
-    update_block<kWeights, G>(tensor, block, scale, maps, by);
+    update_block<kWeights, G>(tensor, block, scale, maps[0], by);
   }
 }
 

@@ -39,6 +39,7 @@ __global__ void __launch_bounds__(kLowRankThreads, 2) low_rank_kernel(Op op) {
         right, stage.columns - column, stage.depth - first,
         [&](int n, int k) { return stage.right(first + k, column + n); });
     __syncthreads();
+    float parts[2][2] = {};  // of this step: sums of sums lose fewer bits than one long sum
 #pragma unroll 8
     for (int k = 0; k < kEdge; ++k) {
       const float* const l = left + k * kTileStride + y;
@@ -47,8 +48,15 @@ __global__ void __launch_bounds__(kLowRankThreads, 2) low_rank_kernel(Op op) {
       for (int a = 0; a < 2; ++a) {
 #pragma unroll
         for (int b = 0; b < 2; ++b) {
-          sums[a][b] += l[a * kThreadsX] * r[b * kThreadsX];
+          parts[a][b] += l[a * kThreadsX] * r[b * kThreadsX];
         }
+      }
+    }
+#pragma unroll
+    for (int a = 0; a < 2; ++a) {
+#pragma unroll
+      for (int b = 0; b < 2; ++b) {
+        sums[a][b] += parts[a][b];
       }
     }
     __syncthreads();

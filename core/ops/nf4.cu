@@ -82,8 +82,8 @@ __global__ void __launch_bounds__(kThreads) scale_codes_kernel(Nf4Quantise op, i
   for (int i = 0; i < kEach; ++i) {
     const int64_t at = first + i * kWarpSize;
     if (at < blocks) {
-      op.to.scale_codes[at] =
-          static_cast<uint8_t>(dynamic_code<true>(op.to.dynamic_map, scales[i] * inverse));
+      op.to.scale_codes[at] = static_cast<uint8_t>(dynamic_code<true>(
+          scales[i] * inverse, [&](int code) { return dynamic_middle(op.to.dynamic_map, code); }));
     }
   }
   if (first < blocks && threadIdx.x % kWarpSize == 0) {

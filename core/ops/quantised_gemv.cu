@@ -46,21 +46,16 @@ struct Int8Rows {
   }
 };
 
-// kCount values of x, 16 bytes at a time.
 template <class T, int kCount>
 __device__ __forceinline__ void load_inputs(const T* x, float (&values)[kCount]) {
-  constexpr int kPack = kCount == 1 ? 1 : kVectorOf<T>;
+  const Pack<T, kCount> pack = load_pack<T, kCount>(x);
 #pragma unroll
-  for (int first = 0; first < kCount; first += kPack) {
-    const Pack<T, kPack> pack = load_pack<T, kPack>(x + first);
-#pragma unroll
-    for (int i = 0; i < kPack; ++i) {
-      values[first + i] = to_float(pack.values[i]);
-    }
+  for (int i = 0; i < kCount; ++i) {
+    values[i] = to_float(pack.values[i]);
   }
 }
 
-// A warp a row of W, kCount columns a lane at a time, for kRows rows of x.
+// A warp a row of W, kCount columns a lane at a time, for kRows rows of x: 16 bytes of x, or one.
 template <class T, int kCount, int kRows, class Weights>
 __global__ void __launch_bounds__(kGemvThreads) gemv_kernel(QuantisedGemv op, Weights weights) {
   PLUMB_SHARED_ARRAY(float, table, 16);
@@ -118,7 +113,7 @@ void launch_gemv(const QuantisedGemv& op, const Weights& weights, const void* co
   const bool is_aligned = op.in_width % 8 == 0 && is_vectorizable<T>(op.x, 0) &&
                           reinterpret_cast<uintptr_t>(codes) % 8 == 0;
   if (is_aligned) {
-    launch_rows<T, 8>(op, weights, stream);
+    launch_rows<T, kVectorOf<T>>(op, weights, stream);
   } else {
     launch_rows<T, 1>(op, weights, stream);
   }

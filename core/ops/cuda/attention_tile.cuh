@@ -90,21 +90,26 @@ __device__ __forceinline__ float bias_of(const VarlenInputs& in, int64_t head, i
   return in.key_bias == nullptr ? 0.0f : in.key_bias[head * in.bias_stride + key];
 }
 
-// Rows [first, first + 32) of a head, zeros beyond `rows` and beyond the head's end. `head` points
-// at the head in the sequence's first row.
+// Rows [first, first + 32) of a head, zeros beyond `rows` and up to the four that hold the head's
+// end. `head` points at the head in the sequence's first row.
 template <class T, int kPack>
 __device__ __forceinline__ void load_tile(float* tile, const T* head, int64_t row_stride, int first,
                                           int rows, int head_dim) {
-  const int stride = tile_stride(head_dim), packs = stride / kPack;
+  const int stride = tile_stride(head_dim), packs = (head_dim + 3) / 4 * (4 / kPack);
   for (int i = threadIdx.x; i < kTileRows * packs; i += kTileThreads) {
     const int row = i / packs, at = i % packs * kPack;
     const bool is_inside = first + row < rows && at < head_dim;
     const Pack<T, kPack> pack = is_inside
                                     ? load_pack<T, kPack>(head + (first + row) * row_stride + at)
                                     : zero_pack<T, kPack>();
-#pragma unroll
-    for (int v = 0; v < kPack; ++v) {
-      tile[row * stride + at + v] = to_float(pack.values[v]);
+    float* const to = tile + row * stride + at;
+    if constexpr (kPack == 4) {
+      *reinterpret_cast<float4*>(to) =
+          make_float4(to_float(pack.values[0]), to_float(pack.values[1]), to_float(pack.values[2]),
+                      to_float(pack.values[3]));
+    } else {
+      static_assert(kPack == 1);
+      *to = to_float(pack.values[0]);
     }
   }
 }

@@ -28,14 +28,19 @@ __device__ __forceinline__ int near_code(float x) {
   return x < 0.0f ? 126 - nth : 128 + nth;
 }
 
-// The nearest code; of two equally near, the lower.
-template <bool kSigned>
-__device__ __forceinline__ int dynamic_code(const float* map, float x) {
+// Where code `code` ends and the next begins.
+__device__ __forceinline__ float dynamic_middle(const float* map, int code) {
+  return (map[code] + map[code + 1]) * 0.5f;
+}
+
+// The nearest code; of two equally near, the lower. middle(code): dynamic_middle, code below 255.
+template <bool kSigned, class Middle>
+__device__ __forceinline__ int dynamic_code(float x, const Middle& middle) {
   int code = near_code<kSigned>(x);
-  while (code < 255 && x > (map[code] + map[code + 1]) * 0.5f) {
+  while (code < 255 && x > middle(code)) {
     ++code;
   }
-  while (code > 0 && x <= (map[code - 1] + map[code]) * 0.5f) {
+  while (code > 0 && x <= middle(code - 1)) {
     --code;
   }
   return code;

@@ -54,8 +54,8 @@ __device__ __forceinline__ float nf4_scale(const Nf4Weight& weight, int64_t at) 
   return __fadd_rn(scaled, *weight.offset);
 }
 
-// kCount values from flat place `at`, as a tensor of T holds them. kCount > 1: a multiple of 2 that
-// divides 64, `at` a multiple of it.
+// kCount values from flat place `at`, as a tensor of T holds them. kCount > 1: 4 or 8, `at` a
+// multiple of it.
 template <class T, int kCount>
 __device__ __forceinline__ void decode_nf4(const Nf4Weight& weight, int64_t at, const float* table,
                                            float (&values)[kCount]) {
@@ -64,9 +64,7 @@ __device__ __forceinline__ void decode_nf4(const Nf4Weight& weight, int64_t at, 
     const int byte = weight.codes[at / 2];
     values[0] = rounded<T>(table[at % 2 == 0 ? byte >> 4 : byte & 15] * scale);
   } else {
-    const Pack<uint8_t, 4> bytes =
-        kCount == 8 ? load_pack<uint8_t, 4>(weight.codes + at / 2)
-                    : Pack<uint8_t, 4>{weight.codes[at / 2], weight.codes[at / 2 + 1]};
+    const auto bytes = load_pack<uint8_t, kCount / 2>(weight.codes + at / 2);
 #pragma unroll
     for (int i = 0; i < kCount; i += 2) {
       values[i] = rounded<T>(table[bytes.values[i / 2] >> 4] * scale);

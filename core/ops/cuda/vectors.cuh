@@ -32,7 +32,8 @@ __device__ __forceinline__ float rounded(float value) {
   return to_float(from_float<T>(value));
 }
 
-// kCount values of T that move together: 16 bytes, 8 or 4, or one value where rows are not aligned.
+// kCount values of T that move together: 16 bytes, 8, 4 or 2, or one value where rows are not
+// aligned.
 template <class T, int kCount>
 struct alignas(sizeof(T) * kCount) Pack {
   T values[kCount];
@@ -49,6 +50,9 @@ __device__ __forceinline__ Pack<T, kCount> load_pack(const T* from) {
     __builtin_memcpy(&pack, &bits, sizeof(pack));
   } else if constexpr (sizeof(pack) == sizeof(uint32_t) && kCount > 1) {
     const uint32_t bits = *reinterpret_cast<const uint32_t*>(from);
+    __builtin_memcpy(&pack, &bits, sizeof(pack));
+  } else if constexpr (sizeof(pack) == sizeof(uint16_t) && kCount > 1) {
+    const uint16_t bits = *reinterpret_cast<const uint16_t*>(from);
     __builtin_memcpy(&pack, &bits, sizeof(pack));
   } else {
     static_assert(kCount == 1);

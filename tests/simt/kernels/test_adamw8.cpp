@@ -201,7 +201,7 @@ TEST(AdamW8Values, ZerosAndSmallAverages) {
   }));
 }
 
-// Random codes fall on the same bank of the maps, as searches of a table do: no gate on conflicts.
+// Random codes fall on the same bank of the maps: no gate on conflicts (bench/kernels/gates.cpp).
 TYPED_TEST(AdamW8Kernel, MovesItsFloor) {
   constexpr int64_t kCount = 16384;
   const AdamWHost<TypeParam> host(kCount, 7, AdamWWeights::f32);

@@ -18,9 +18,10 @@
 namespace plumb {
 namespace {
 
-// A chunk of logits stays in the last-level cache; GEMM wants some rows all the same.
+// A chunk of logits stays in the last-level cache; but each chunk packs the weight anew, so that
+// GEMM wants rows all the same: at a vocabulary of 65536, 64 of them took 1.4 times as long as 256.
 constexpr int64_t kChunkBytes = 8 << 20;
-constexpr int64_t kMinChunkRows = 64;
+constexpr int64_t kMinChunkRows = 256;
 
 struct Head {
   at::Tensor hidden;  // (N, C)

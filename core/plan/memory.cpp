@@ -8,7 +8,7 @@ namespace {
 
 // core/ops/token_loss.cpp
 constexpr double kChunkBytes = 8 << 20;
-constexpr double kMinChunkRows = 64;
+constexpr double kMinChunkRows = 256;
 // core/model/generate_batch.cpp, core/ops/decode_attention.h
 constexpr std::int64_t kPromptRows = 256;
 constexpr std::int64_t kKeyBlock = 16;

@@ -93,7 +93,7 @@ TEST(PlanDevices, AnUnknownOneNamesTheNearest) {
 
 TEST(PlanMemory, LogitsStandInChunks) {
   const auto config = llama_8b();
-  EXPECT_EQ(head_chunk_rows(*config, 100000, 4), 64);
+  EXPECT_EQ(head_chunk_rows(*config, 100000, 4), 256);
   EXPECT_EQ(head_chunk_rows(*config, 10, 4), 10);
   Pass pass = pass_of(16);
   pass.has_backward = true;

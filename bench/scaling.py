@@ -12,9 +12,9 @@ import pathlib
 import random
 import shutil
 import string
+import subprocess
 
 from ceiling import flops_of
-from inputs import SHAPES
 from jobs import Setting, common_keys, with_tokens
 from measure import Failed
 from side_by_side import commit, cpu, read_setting
@@ -22,7 +22,8 @@ from side_by_side import commit, cpu, read_setting
 UPDATES = 6
 COLUMNS = ["axis", "value", "tokens_per_update", "seconds_per_update", "tokens_per_second",
            "gflop_per_update", "gflop_per_second", "slope", "memory_mib", "threads", "commit", "cpu"]
-TINY = SHAPES["tiny"]
+TINY = dict(vocab_size=4096, hidden_size=256, intermediate_size=704, num_hidden_layers=6,
+            num_attention_heads=8, num_key_value_heads=4)
 # Widths of a Llama with heads of 64, about so many parameters besides the embedding of 4096.
 SIZES = {"1M": dict(hidden_size=128, intermediate_size=352, num_hidden_layers=4),
          "5M": {},
@@ -59,16 +60,13 @@ def points():
 
 
 def model_folder(point, setting):
-    """Random weights in that shape, with the tokenizer of the bench's tiny model."""
+    """Random weights in that shape, with the tokenizer of the bench's tiny model. Made by a process of its
+    own: a child's peak memory begins with what its parent holds when it starts."""
     key = "-".join(str(value) for value in point.shape.values())
     folder = setting.work / f"scaling-{key}"
     if not (folder / "model.safetensors").exists():
-        import torch
-        from transformers import LlamaConfig, LlamaForCausalLM
-        torch.manual_seed(0)
-        config = LlamaConfig(max_position_embeddings=8192, bos_token_id=0, eos_token_id=0,
-                             pad_token_id=1, tie_word_embeddings=True, **point.shape)
-        LlamaForCausalLM(config).save_pretrained(folder)
+        subprocess.run([setting.python, pathlib.Path(__file__).with_name("scaling_model.py"), folder,
+                        json.dumps(point.shape)], check=True)
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(setting.inputs / "tiny" / name, folder)
     return folder

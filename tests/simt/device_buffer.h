@@ -36,11 +36,13 @@ class DeviceBuffer {
   T* data() { return reinterpret_cast<T*>(buffer_->begin); }
   int64_t size() const { return count_; }
   std::vector<T> host() const {
+    wait_for_device();
     const T* const begin = reinterpret_cast<const T*>(buffer_->begin);
     return std::vector<T>(begin, begin + count_);
   }
   void free() {
     if (!buffer_->is_freed) {
+      wait_for_device();
       add_contents(buffer_->name, data(), static_cast<uint64_t>(count_) * sizeof(T));
       free_device(buffer_);
     }

@@ -127,6 +127,8 @@ void mark_written(Buffer* buffer) {
   set_filled(*buffer, ~0u);
 }
 
+void wait_for_device() {}
+
 void forget_written(void* shared, uint64_t bytes) {
   const auto at = reinterpret_cast<uintptr_t>(shared);
   Buffer* const buffer = at - memory().shared < kSharedBytes

@@ -64,7 +64,8 @@ const Memory& memory();
 // reset_device_memory, so that what is freed stays recognisable. Bytes are 0xFF (a NaN) at first.
 Buffer* allocate_device(uint64_t bytes, uint64_t element, std::string name);
 void free_device(Buffer* buffer);
-void mark_written(Buffer* buffer);                  // by the host
+void mark_written(Buffer* buffer);  // by the host
+void wait_for_device();             // before the host reads: on a GPU launches run on (gpu/)
 void forget_written(void* shared, uint64_t bytes);  // poisons what a copy in flight will fill
 void reset_device_memory();
 

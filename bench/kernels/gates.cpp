@@ -24,6 +24,8 @@ constexpr const char* kScaleLookups =
     "from L1; weights and results move whole sectors";
 
 constexpr Exception kExceptions[] = {
+    {Gate::sectors, "gae", "64 x 77", "", kRagged},
+    {Gate::sectors, "kl_rewards", "64 x 77", "", kRagged},
     {Gate::sectors, "", "577", "", kOddRows},
     {Gate::sectors, "", "x 77", "", kOddRows},
     {Gate::sectors, "", "x 33", "", kOddRows},
@@ -31,8 +33,6 @@ constexpr Exception kExceptions[] = {
     {Gate::sectors, "", "x 18", "", kOddRows},
     {Gate::sectors, "", "x 5003", "", kOddRows},
     {Gate::sectors, "", "heads of 40", "bf16", kOddRows},  // 80 bytes, 2.5 sectors
-    {Gate::sectors, "gae", "64 x 77", "", kRagged},
-    {Gate::sectors, "kl_rewards", "64 x 77", "", kRagged},
     {Gate::sectors, "moments", "", "",
      "masked values are not read (bytes lie below the floor by as much); those of their sectors "
      "that are kept move them"},

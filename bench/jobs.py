@@ -152,7 +152,7 @@ def reward_job(model, mode, steps, batch, dtype="f32"):
                loss_complaints)
 
 
-def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
+def ppo_job(model, iterations, batch, epochs, rounds):
     response, prompt = 48, 64
 
     def ours(setting):
@@ -163,13 +163,16 @@ def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
                 f"ppo.num_ppo_epochs={epochs}", f"ppo.rollout.response_length={response}",
                 "ppo.rollout.temperature=0.7", "ppo.rollout.keep=0", "ppo.rollout.samples_every=0",
                 f"ppo.reward.model={setting.inputs / model}-reward", "ppo.critic.init=zero",
-                "ppo.reward.missing_eos_penalty=null", f"ppo.critic.lora.rank={critic_rank}"]
+                "ppo.reward.missing_eos_penalty=null"]
         figures = setting.train("ppo", *keys)
         rows = figures["rows"]
         later = rows[1:] or rows
-        seconds = sum(row["perf/iteration_seconds"] for row in later) / len(later)
+        mean = lambda key: sum(row[f"perf/{key}_seconds"] for row in later) / len(later)
+        seconds = mean("iteration")
         return figures | {"speed": 1.0 / seconds, "episodes": rows[-1]["episode"],
                           "update_seconds": sum(row["perf/iteration_seconds"] for row in rows),
+                          "parts": ", ".join(f"{part} {mean(part):.2f} s"
+                                             for part in ("rollout", "score", "update")),
                           "entropy": rows[0]["objective/entropy"],
                           "length": rows[0]["val/response_length"],
                           "updates": sum(row["updates"] for row in rows)}
@@ -179,7 +182,9 @@ def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
                                f"{setting.inputs / model}-reward",
                                setting.inputs / f"prompts-{prompt}.jsonl", iterations, batch,
                                response, epochs, path=setting.trl112)
-        return figures | {"speed": 1.0 / figures["iteration_s"]}
+        rest = figures["iteration_s"] - figures["rollout_s"]
+        return figures | {"speed": 1.0 / figures["iteration_s"],
+                          "parts": f"rollout {figures['rollout_s']:.2f} s, rest {rest:.2f} s"}
 
     def check(a, b):
         complaints = []
@@ -194,7 +199,7 @@ def ppo_job(name, model, iterations, batch, epochs, critic_rank, rounds):
             complaints.append(f"entropy of a response: {a['entropy']:.2f} and {b['entropy']:.2f}")
         return complaints
 
-    return Job(name, model, "best", "trl 1.12", "iterations/s", ours, theirs, check, rounds)
+    return Job("ppo", model, "best", "trl 1.12", "iterations/s", ours, theirs, check, rounds)
 
 
 def generated(setting, model, batch, new, *flags):
@@ -287,9 +292,7 @@ def all_jobs():
              text_job("sft-lora", "tiny", "best", "packed", "lora", 12, 8, "bf16"),
              text_job("sft-lora", "smol", "best", "packed", "lora", 6, 2, "bf16"),
              reward_job("tiny", "best", 10, 8, "bf16"),
-             ppo_job("ppo", "tiny", 4, 16, 4, 16, 5),
-             ppo_job("ppo-full-critic", "tiny", 4, 16, 4, 0, 5),
-             ppo_job("ppo", "smol", 2, 8, 1, 16, 2)]
+             ppo_job("tiny", 4, 16, 4, 5), ppo_job("smol", 2, 8, 1, 2)]
     for model, new in (("tiny", 64), ("smol", 48)):
         jobs += [generate_job(model, 1, new), generate_job(model, 16, new),
                  generate_job(model, 1, new, "int8"), llama_cpp_job(model, new, "f32"),

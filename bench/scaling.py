@@ -1,4 +1,5 @@
-"""How cost grows, one size at a time, in SFT with LoRA; called by scaling.sh.
+"""How cost grows, one size at a time, in SFT with LoRA. SETTINGS.json is what side_by_side.sh leaves in
+out/bench.
 
     scaling.py SETTINGS.json [--only AXIS,...] [--out scaling.csv]
 

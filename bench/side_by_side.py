@@ -4,8 +4,8 @@
 
 Writes one line a job: medians of each side's speed, the median, least and greatest of the ratios taken
 round by round, peak memory ours / theirs, time to the end of the first update theirs / ours; of
-training, what `plumb plan` said beforehand / what was measured. A job whose sides did not do the same
-work is an error, not a line."""
+training, what `plumb plan` said beforehand / what was measured; of PPO, seconds by part in the last
+round. A job whose sides did not do the same work is an error, not a line."""
 import argparse
 import csv
 import json
@@ -21,7 +21,7 @@ from measure import ROOT, Failed
 
 COLUMNS = ["job", "model", "mode", "peer", "ours", "theirs", "unit", "ratio", "ratio_min",
            "ratio_max", "memory_ratio", "first_step_ratio", "ceiling_share",
-           "planned_memory", "planned_time", "rounds", "threads",
+           "planned_memory", "planned_time", "parts_ours", "parts_theirs", "rounds", "threads",
            "commit", "cpu"]
 
 
@@ -79,7 +79,9 @@ def line_of(job, pairs, setting):
             "ratio_max": f"{max(ratios):.2f}",
             "memory_ratio": f"{median(o['memory_mib'] / t['memory_mib'] for o, t in pairs):.3f}",
             "first_step_ratio": f"{median(firsts):.1f}" if firsts else "",
-            "ceiling_share": share_of_ceiling(job, speed, setting), "rounds": len(pairs),
+            "ceiling_share": share_of_ceiling(job, speed, setting),
+            "parts_ours": pairs[-1][0].get("parts", ""),
+            "parts_theirs": pairs[-1][1].get("parts", ""), "rounds": len(pairs),
             "threads": setting.threads, "commit": commit(), "cpu": cpu()} | planned(pairs, setting)
 
 

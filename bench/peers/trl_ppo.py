@@ -4,6 +4,7 @@ trl_ppo.py MODEL REWARD PROMPTS ITERATIONS BATCH RESPONSE EPOCHS
 Its value model is trained whole; it takes no adapter for it."""
 import sys
 import tempfile
+import time
 
 from common import START, lora_config, report, step_clock
 
@@ -13,7 +14,7 @@ iterations, batch, response, epochs = map(int, (iterations, batch, response, epo
 import torch
 from datasets import load_dataset
 from transformers import (AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer)
-from trl.experimental.ppo import PPOConfig, PPOTrainer
+from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
 tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
 data = load_dataset("json", data_files=rows, split="train")
@@ -26,6 +27,18 @@ def scorer():
                                                               dtype=torch.float32)
 
 
+rollouts = []
+generate = ppo_trainer.batch_generation
+
+
+def timed_generation(*arguments, **keywords):
+    begin = time.perf_counter()
+    result = generate(*arguments, **keywords)
+    rollouts.append(time.perf_counter() - begin)
+    return result
+
+
+ppo_trainer.batch_generation = timed_generation
 clock, ends = step_clock()
 trainer = PPOTrainer(
     args=PPOConfig(output_dir=tempfile.mkdtemp(), total_episodes=iterations * batch,
@@ -41,5 +54,5 @@ trainer.train()
 history = [row for row in trainer.state.log_history if "objective/kl" in row]
 first = ends[0] - START
 report(iteration_s=(ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else first,
-       first_step_s=first, steps=len(ends), episodes=history[-1]["episode"],
+       rollout_s=sum(rollouts) / len(rollouts), first_step_s=first, steps=len(ends), episodes=history[-1]["episode"],
        first_kl=history[0]["objective/kl"], entropy=history[0]["objective/entropy"])

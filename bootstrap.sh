@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Sets up a machine and builds Plumb.
 #   ./bootstrap.sh build   install what is missing, build Release into build/
+#                          --cuda, here or with demo and test: with the GPU part, and all that it needs where
+#                          it is not there: LibTorch's CUDA libraries (5 GB), NVIDIA's compiler
 #   ./bootstrap.sh demo    build, then run recipes/quickstart.yaml (about 5 minutes on 2 cores)
 #   ./bootstrap.sh test    build with the tests, install what they need, run them all
 #   ./bootstrap.sh llama_cpp   install llama.cpp for the test of GGUF files, which is left out without it
@@ -16,6 +18,10 @@ readonly APT_BUILD=(g++ pkg-config libboost-program-options-dev libhdf5-dev libs
 readonly APT_TEST=(libgtest-dev libgmock-dev libboost-context-dev clang libclang-rt-dev)
 readonly TORCH=torch==2.13.0
 readonly CUDA_SMALL=("nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85")
+# nvcc and what it compiles with, for machines without a toolkit.
+readonly NVCC=("nvidia-cuda-nvcc==13.0.88" "nvidia-cuda-crt==13.0.88" "nvidia-nvvm==13.0.88"
+  "nvidia-cuda-cccl==13.0.85" "nvidia-cuda-runtime==13.0.96")
+readonly NCCL=nvidia-nccl-cu13==2.29.7  # of LibTorch; its header is needed to build
 readonly TOOLS=("cmake==4.4.4" "ninja==1.13.2")
 
 die() { printf '\nbootstrap: %s\n' "$*" >&2; exit 1; }
@@ -81,6 +87,10 @@ system_python() {
   if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3 || die "python3 is missing"; fi
 }
 
+has_nvcc() {
+  command -v nvcc >/dev/null 2>&1 || [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]
+}
+
 has_nvidia_driver() { [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null 2>&1; }
 
 install_torch() {
@@ -91,12 +101,17 @@ install_torch() {
     torch_dir=$PLUMB_TORCH
     return
   fi
-  if has_nvidia_driver; then
+  if [ "$cuda" = ON ] || has_nvidia_driver; then
     pip_install $DEPS/venv torch-with-cuda "$TORCH"
   else
     pip_install $DEPS/venv torch-for-cpu --no-deps "$TORCH" "${CUDA_SMALL[@]}"
   fi
   torch_dir=$(echo "$PWD"/$DEPS/venv/lib/python3*/site-packages/torch)
+  if has_nvcc; then
+    pip_install $DEPS/venv nccl --no-deps "$NCCL"
+  elif [ "$cuda" = ON ]; then
+    pip_install $DEPS/venv nvcc --no-deps "${NVCC[@]}" "$NCCL"
+  fi
 }
 
 # The oracles of the tests live apart: nothing of theirs is needed to build or to run.
@@ -116,13 +131,15 @@ build() {
   local tests=$1
   export PATH=$PWD/$DEPS/venv/bin:$PATH
   step "configure" "Read build/CMakeFiles/CMakeConfigureLog.yaml." \
-    cmake -S . -B build -G Ninja -DPLUMB_TORCH="$torch_dir" -DPLUMB_TESTS="$tests"
+    cmake -S . -B build -G Ninja -DPLUMB_TORCH="$torch_dir" -DPLUMB_TESTS="$tests" -DPLUMB_CUDA="$cuda"
   step "build" "Fix what the compiler names, or report it with this output." cmake --build build
 }
 
 command=${1:-help}
+cuda=AUTO
+case ${2:-} in --cuda) cuda=ON ;; "") ;; *) die "unknown option '$2'; there is --cuda" ;; esac
 case $command in build | demo | test | llama_cpp) ;; *)
-  sed -n '2,8s/^# \{0,1\}//p' "$0"
+  sed -n '2,10s/^# \{0,1\}//p' "$0"
   [ "$command" = help ] || die "unknown command '$command'"
   exit 0 ;;
 esac

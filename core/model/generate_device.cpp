@@ -26,8 +26,7 @@ DeviceDecode::DeviceDecode(const GenerateTask& task, int64_t num_slots, int64_t 
     : task_(task),
       filters_(filters_of(task.sampling)),
       forward_(*task.decoder, task.device_weights ? *task.device_weights : own_weights_,
-               task.adapter, num_slots + 1, capacity),
-      idle_slot_(num_slots) {
+               task.adapter, num_slots, capacity) {
   const at::Device device = task.decoder->weights.embed_tokens.device();
   const int64_t rows = computed_rows(std::max(num_slots, kPromptRows));
   sent_ = at::zeros({kNumFields, rows}, at::kLong);
@@ -55,7 +54,7 @@ void DeviceDecode::begin(int64_t slot, std::span<const int32_t> start) {
   seen_.select(0, slot).copy_(bits);
 }
 
-// Rows beyond the step's write their keys into a slot of no sequence.
+// Rows beyond the step's are of no sequence: they write no keys and see none.
 void DeviceDecode::send(const DecodeStep& step, std::span<const NextToken> next, int64_t rows) {
   const int64_t stride = sent_.size(1);
   int64_t* const fields = sent_.mutable_data_ptr<int64_t>();
@@ -64,12 +63,12 @@ void DeviceDecode::send(const DecodeStep& step, std::span<const NextToken> next,
   };
   for (int64_t n = 0; n < rows; ++n) {
     const bool is_real = n < step.size();
-    const DecodeRow place = is_real ? step.rows[n] : DecodeRow{idle_slot_, 0};
+    const DecodeRow place = is_real ? step.rows[n] : DecodeRow{-1, 0};
     const NextToken drawn = is_real && !next.empty() ? next[n] : NextToken{};
     set(kToken, n, is_real ? step.tokens[n] : 0);
     set(kPosition, n, place.position);
     set(kSlot, n, place.slot);
-    set(kLength, n, place.position + 1);
+    set(kLength, n, is_real ? place.position + 1 : 0);
     set(kNextPosition, n, drawn.position);
     set(kSampleId, n, static_cast<int64_t>(drawn.sample_id));
     set(kIsBanning, n, drawn.is_banning ? 1 : 0);
@@ -101,13 +100,15 @@ void DeviceDecode::run(int64_t rows) {
                   .is_banning = field(kIsBanning).to(at::kByte),
                   .seed = task_.seed,
                   .filters = filters_};
+  at::Tensor marks;
   if (seen_.defined()) {
-    draw.seen = seen_.index_select(0, places.slots);
+    marks = places.slots.remainder(seen_.size(0));  // -1 becomes the last
+    draw.seen = seen_.index_select(0, marks);
   }
   const KernelTable& kernels = *kernels_for(draw.logits);
   device_sample(kernels, draw, drawn_.narrow(1, 0, rows));
   if (seen_.defined()) {
-    seen_.index_copy_(0, places.slots, draw.seen);
+    seen_.index_copy_(0, marks, draw.seen);
   }
 }
 

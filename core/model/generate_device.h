@@ -40,12 +40,11 @@ class DeviceDecode {
   SamplingFilters filters_;
   DeviceWeights own_weights_;  // f32, where the task brings none
   DeviceForward forward_;
-  int64_t idle_slot_;                      // where rows that stand for nothing write
-  at::Tensor sent_;                        // (fields, rows) int64 on the host
-  at::Tensor received_;                    // the same on the device
-  at::Tensor banned_;                      // int32; undefined: nothing is ever banned
-  at::Tensor seen_;                        // (slots, words) int32 of bits; undefined: no penalty
-  at::Tensor drawn_;                       // (2, rows) int32
+  at::Tensor sent_;      // (fields, rows) int64 on the host
+  at::Tensor received_;  // the same on the device
+  at::Tensor banned_;    // int32; undefined: nothing is ever banned
+  at::Tensor seen_;   // (slots and one of no sequence, words) int32 of bits; undefined: no penalty
+  at::Tensor drawn_;  // (2, rows) int32
   std::map<int64_t, DeviceGraph> graphs_;  // by rows
 };
 

@@ -22,6 +22,9 @@ constexpr int kWriteThreads = 128;
 template <class T, int kPack>
 __global__ void __launch_bounds__(kWriteThreads) cache_write_kernel(CacheWrite write) {
   const int64_t token = blockIdx.x;
+  if (write.slots[token] < 0) {
+    return;  // the whole block
+  }
   const int64_t to = cache_place(write.cache, write.slots[token], write.positions[token], 0);
   const int64_t from = token * write.row_stride;
   const int width = static_cast<int>(write.cache.kv_heads * write.cache.head_dim);
@@ -256,7 +259,14 @@ template <class T>
 __global__ void __launch_bounds__(kDecodeThreads)
     decode_merge_kernel(DecodeAttention op, int64_t splits) {
   const int64_t head = blockIdx.x, query = blockIdx.y;
+  T* const out = static_cast<T*>(op.out) + (query * op.heads + head) * op.cache.head_dim;
   const KeyRange range = keys_of(op, op.lengths[query]);
+  if (range.end == 0) {
+    for (int64_t d = threadIdx.x; d < op.cache.head_dim; d += kDecodeThreads) {
+      out[d] = from_float<T>(0.0f);
+    }
+    return;  // the whole block
+  }
   const int64_t first = range.begin / kDecodeSplit, last = (range.end - 1) / kDecodeSplit;
   const Partial partial = partial_of(op, query, head, splits);
   float most = kNoScore, weight = 0.0f;
@@ -266,7 +276,6 @@ __global__ void __launch_bounds__(kDecodeThreads)
   for (int64_t split = first; split <= last; ++split) {
     weight += partial.weights[split] * expf(partial.peaks[split] - most);
   }
-  T* const out = static_cast<T*>(op.out) + (query * op.heads + head) * op.cache.head_dim;
   for (int64_t d = threadIdx.x; d < op.cache.head_dim; d += kDecodeThreads) {
     float total = 0.0f;
     for (int64_t split = first; split <= last; ++split) {

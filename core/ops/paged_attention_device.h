@@ -11,7 +11,7 @@ struct DeviceCache {
   at::Tensor block_table;  // (slots) int32: 0, 1, 2, ...
 };
 
-// Where rows go: (N) int64 each, on the device.
+// Where rows go: (N) int64 each, on the device. Rows of slots below 0 go nowhere.
 struct DevicePlaces {
   at::Tensor slots;
   at::Tensor positions;
@@ -24,7 +24,7 @@ void device_write_cache(const KernelTable& kernels, const DeviceCache& cache, co
 struct DeviceQueries {
   at::Tensor q;        // (N, H, D), heads dense
   at::Tensor slots;    // (N) int64
-  at::Tensor lengths;  // (N) int64: keys that a query sees, its own the last
+  at::Tensor lengths;  // (N) int64: keys that a query sees, its own the last; 0: the row is 0
   double scale = 1.0;
   double softcap = 0.0;      // 0: none
   int64_t window = 0;        // 0: all keys

@@ -21,8 +21,8 @@ struct PagedCache {
   KernelDtype dtype = KernelDtype::f32;
 };
 
-// Row n of k and v goes to `positions[n]` of slot `slots[n]`; rows are row_stride values apart,
-// heads dense.
+// Row n of k and v goes to `positions[n]` of slot `slots[n]`, and nowhere where that is below 0;
+// rows are row_stride values apart, heads dense.
 struct CacheWrite {
   PagedCache cache;
   const void* k = nullptr;             // (N, K, D)
@@ -42,7 +42,7 @@ struct DecodeAttention {
   void* out = nullptr;               // (B, H, D)
   const void* q = nullptr;           // (B, H, D), rows q_stride values apart
   const int64_t* slots = nullptr;    // (B)
-  const int64_t* lengths = nullptr;  // (B), at least 1
+  const int64_t* lengths = nullptr;  // (B); 0: a query of no sequence, whose out is 0
   const float* key_bias = nullptr;   // (H, P) or null, P >= max_length: ALiBi
   float* partial = nullptr;          // decode_attention_scratch floats
   int64_t queries = 0, heads = 0;    // B, H (a multiple of K)

@@ -190,6 +190,10 @@ TYPED_TEST(DecodeKernel, SeveralSplits) {
   expect_clean(run_decode<TypeParam>({2, 1, 32, {600, 256, 257, 1}, 64}));
 }
 
+TYPED_TEST(DecodeKernel, AQueryOfNoSequenceIsZero) {
+  expect_clean(run_decode<TypeParam>({4, 2, 32, {12, 0, 300}, 64}));
+}
+
 TYPED_TEST(DecodeKernel, OnePageASlotIsAContiguousCache) {
   expect_clean(run_decode<TypeParam>({2, 1, 32, {70, 33}, 128}));
 }
@@ -246,10 +250,11 @@ TYPED_TEST(DecodeKernel, WritesLandInTheirPages) {
   for (const int64_t head_dim : {16, 7}) {
     const Case test{2, 2, head_dim, {21, 5}};
     const Pages pages(test);
-    const std::vector<int64_t> slot{0, 1, 0}, position{20, 4, 3};
+    const std::vector<int64_t> slot{0, 1, -1, 0}, position{20, 4, 0, 3};  // -1: of no sequence
+    const int64_t tokens = std::ssize(slot);
     const int64_t stride = test.width() + 16;
-    const std::vector<T> k_in = normal_values<T>(3 * stride, 23);
-    const std::vector<T> v_in = normal_values<T>(3 * stride, 24);
+    const std::vector<T> k_in = normal_values<T>(tokens * stride, 23);
+    const std::vector<T> v_in = normal_values<T>(tokens * stride, 24);
     const int64_t size = 2 * test.max_pages() * test.page_size * test.width();
     expect_clean(run([&] {
       DeviceBuffer<T> keys(std::vector<T>(size, as<T>(9.0)), "keys"),
@@ -268,12 +273,12 @@ TYPED_TEST(DecodeKernel, WritesLandInTheirPages) {
                           .v = v.data(),
                           .slots = slots.data(),
                           .positions = positions.data(),
-                          .tokens = 3,
+                          .tokens = tokens,
                           .row_stride = stride},
                          nullptr);
       std::vector<double> want_keys(size, 9.0), want_values(size, 9.0);
-      for (int64_t n = 0; n < 3; ++n) {
-        for (int64_t i = 0; i < test.width(); ++i) {
+      for (int64_t n = 0; n < tokens; ++n) {
+        for (int64_t i = 0; slot[n] >= 0 && i < test.width(); ++i) {
           const int64_t at = pages.row(test, slot[n], position[n]) * test.width() + i;
           want_keys[at] = value_of(k_in[n * stride + i]);
           want_values[at] = value_of(v_in[n * stride + i]);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -39,6 +40,20 @@ std::vector<Row> all_rows(const std::string& csv, const std::string& ptxas_folde
     take_resources(csv, rows);
   }
   return rows;
+}
+
+// A new entry of the table of launchers needs a case.
+void check_complete(const std::vector<Row>& rows) {
+  constexpr size_t kEntries = sizeof(KernelTable) / sizeof(void*) - 1;
+  std::set<std::string> measured_kernels;
+  for (const Row& row : rows) {
+    measured_kernels.insert(row.kernel.substr(0, row.kernel.find(' ')));
+  }
+  if (measured_kernels.size() != kEntries) {
+    throw Error(std::to_string(measured_kernels.size()) + " kernels have a case, the table has " +
+                    std::to_string(kEntries) + ": write those that are missing (bench/kernels)",
+                Exit::failed);
+  }
 }
 
 int failures(const std::vector<Row>& rows) {
@@ -87,7 +102,8 @@ int run(int count, char** words) {
     throw Error("usage: bench_kernels write|check FILE.csv [PTXAS], spills PTXAS, or gpu FOLDER",
                 Exit::usage);
   }
-  std::vector<Row> rows = all_rows(text_of(file), ptxas);
+  const std::vector<Row> rows = all_rows(text_of(file), ptxas);
+  check_complete(rows);
   if (verb == "write") {
     files::publish(file, csv_of(rows));
   } else {

@@ -1,5 +1,6 @@
 #include "recipes/device.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 
@@ -11,6 +12,7 @@
 #include "core/error.h"
 #include "core/machine/device_name.h"
 #include "core/machine/nvidia.h"
+#include "core/ops/gemm.h"
 
 namespace plumb {
 namespace {
@@ -69,6 +71,15 @@ void choose_device(const std::string& device, int64_t threads, int64_t ranks_her
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   const int64_t share = std::max<int64_t>(1, cores / std::max<int64_t>(1, ranks_here));
   at::set_num_threads(static_cast<int>(threads > 0 ? threads : share));
+}
+
+void choose_precision(const std::string& precision) {
+  const bool is_narrow = precision == "bf16";
+  if (chosen.is_cuda()) {
+    at::globalContext().setAllowTF32CuBLAS(is_narrow);
+  } else {
+    set_gemm_precision(is_narrow ? GemmPrecision::bf16 : GemmPrecision::f32);
+  }
 }
 
 at::Device chosen_device() {

@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "core/io/files.h"
 #include "core/log.h"
-#include "core/ops/gemm.h"
 #include "core/train/human.h"
 #include "core/train/recipe_diff.h"
 #include "core/train/report.h"
@@ -59,7 +58,7 @@ Job::Job(const std::string& name, const RunOptions& run, const JobFlags& flags,
   const auto env = RankEnv::from_environment();
   choose_device(run.device, run.threads, run.ranks > 1 ? run.ranks : env.world_size,
                 env.local_rank);
-  set_gemm_precision(run.precision == "bf16" ? GemmPrecision::bf16 : GemmPrecision::f32);
+  choose_precision(run.precision);
   if (flags.quiet || env.rank > 0) log::set_level(log::Level::warning);
   install_stop_handlers();
   CommOptions together;

@@ -25,7 +25,7 @@ struct RunOptions {
     v("ranks", ranks, "processes on this machine, data-parallel (--ranks)", at_least(1));
     v("precision", precision,
       "what matrix products multiply; sums, weights, norms and softmax stay f32. bf16 halves their "
-      "time on a CPU with AVX512-BF16, and is refused on others",
+      "time on a CPU with AVX512-BF16, and is refused on others; on a GPU it is TensorFloat-32",
       one_of({"f32", "bf16"}));
   }
 };

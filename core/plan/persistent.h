@@ -9,7 +9,10 @@ struct Persistent {
   double trained = 0;   // parameters with a gradient
   double adapters = 0;  // parameters of all adapters and scalar heads
   bool trains_base = false;
+  double moment_bytes = 0;  // AdamW's two moments, a trained parameter
 };
+
+double moment_bytes(const OptimizerOptions& options);
 
 // A phase that starts with them: weights, adapters, gradients (core/train/gradients.h) and AdamW's
 // moments (core/train/optimizer.cpp).

@@ -20,6 +20,7 @@ Persistent persistent_of(const PpoShape& shape, const ParameterCount& count) {
   kept.trained = adapters_of({shape.policy, shape.critic}) + C;
   kept.adapters = kept.trained + adapters_of({shape.reference}) + adapters_of(shape.rewards) +
                   C * static_cast<double>(shape.rewards.size());
+  kept.moment_bytes = moment_bytes(shape.options.optimizer);
   return kept;
 }
 

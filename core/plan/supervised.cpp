@@ -19,6 +19,7 @@ Persistent persistent_of(const SupervisedShape& shape, const ParameterCount& cou
   const double untrained = shape.has_score ? static_cast<double>(count.head) : 0;
   kept.adapters = (kept.trains_base ? 0 : adapter) + score;
   kept.trained = kept.trains_base ? kept.base - untrained + score : kept.adapters;
+  kept.moment_bytes = moment_bytes(shape.options.optimizer);
   return kept;
 }
 

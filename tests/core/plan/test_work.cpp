@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/io/json.h"
 #include "core/plan/device.h"
+#include "core/plan/plan.h"
 #include "core/plan/roofline.h"
 
 namespace plumb::plan {
@@ -121,6 +122,24 @@ TEST(PlanMemory, GrowsWithRowsAndNotWithTheirDivision) {
   large.length = 64;
   EXPECT_EQ(pass_memory(large, cpu_precision()).activations / ratio,
             pass_memory(small, cpu_precision()).activations);
+}
+
+// bitsandbytes' blocks: a byte a value, and an f32 for each 256.
+TEST(PlanMemory, EightBitMomentsTakeAByteEach) {
+  SupervisedShape shape;
+  shape.job = "sft";
+  shape.config = llama_8b();
+  shape.adapter = all_linears(*shape.config, 16);
+  shape.train = {.lengths = {256, 256}, .samples = 2, .how = "made up", .is_exact = true};
+  shape.options.steps = 1;
+  shape.division = {2, 512, 1, 0};
+  const Plan f32 = plan_supervised(shape, cpu_precision());
+  shape.options.optimizer.name = "adamw8";
+  const Plan narrow = plan_supervised(shape, cpu_precision());
+  const auto trained = static_cast<double>(f32.trained);
+  EXPECT_DOUBLE_EQ(f32.peak()[Kind::optimizer], 8 * trained);
+  EXPECT_DOUBLE_EQ(narrow.peak()[Kind::optimizer], 2 * trained * (1 + 4.0 / 256));
+  EXPECT_LT(narrow.disk.front().second, f32.disk.front().second);
 }
 
 }  // namespace

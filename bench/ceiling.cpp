@@ -1,8 +1,8 @@
 // What the machine can do at best: `bench_ceiling gemm-f32 THREADS` (or gemm-bf16) reads lines
 // "KIND M N K COUNT" (KIND nt, nn or tn: which operand is transposed, as forward, grad x and grad w
 // have them) and prints the seconds of them all, each product timed alone and by the faster of
-// ATen's kernel and ours; `bench_ceiling memory THREADS` prints bytes read a second from a block far
-// beyond the caches.
+// ATen's kernel and ours; `bench_ceiling memory THREADS` prints bytes read a second from a block
+// far beyond the caches.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -92,8 +92,7 @@ void memory() {
   const double seconds = best_seconds([&] {
     plumb::spin_for(threads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        sums.mutable_data_ptr<float>()[i] =
-            sum_of(block.const_data_ptr<float>() + i * part, part);
+        sums.mutable_data_ptr<float>()[i] = sum_of(block.const_data_ptr<float>() + i * part, part);
       }
     });
   });

@@ -72,14 +72,14 @@ void add_tasks(const Plan& plan, int64_t index, const Wanted& wanted, std::vecto
   const int64_t all = wanted.threads == 1 ? 1 : wanted.threads * wanted.tasks_per_thread;
   const int64_t most_row_parts = std::max<int64_t>(1, rows / kMinTaskRows);
   const int64_t shares = std::min(wanted.threads, most_row_parts);
-  const int64_t groups = std::max(divide_up(panels, held),
-                                  std::min(divide_up(panels, 2), divide_up(all, shares)));
+  const int64_t groups =
+      std::max(divide_up(panels, held), std::min(divide_up(panels, 2), divide_up(all, shares)));
   const int64_t row_parts = std::min(
       tile::round_up(std::max<int64_t>(1, divide_up(all, groups)), shares), most_row_parts);
   for_parts(rows, row_parts, kRows, [&](int64_t row_begin, int64_t row_end) {
     for_parts(panels, groups, 1, [&](int64_t panel_begin, int64_t panel_end) {
-      const int64_t place = shares == 1 ? panel_begin * wanted.threads / panels
-                                        : row_begin * wanted.threads / rows;
+      const int64_t place =
+          shares == 1 ? panel_begin * wanted.threads / panels : row_begin * wanted.threads / rows;
       tasks.push_back({place, index, row_begin, row_end, panel_begin, panel_end});
     });
   });

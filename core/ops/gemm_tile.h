@@ -31,8 +31,8 @@ struct Target {
   bool is_first;  // pass: the output holds nothing yet
 };
 
-// body(row, register) for all of a tile: unrolled, so that the sums stay in registers from the first
-// to the last.
+// body(row, register) for all of a tile: unrolled, so that the sums stay in registers from the
+// first to the last.
 template <int kTileRows, int kVecs, class Body>
 PLUMB_INLINE void for_registers(const Body& body) {
 #pragma GCC unroll 12

@@ -7,12 +7,13 @@
 #include <cmath>
 #include <map>
 
+#include "core/ops/adamw_kernel.h"
 #include "core/ops/dynamic_map.h"
 
 namespace plumb {
 namespace {
 
-constexpr int64_t kBlock = 256;
+constexpr int64_t kBlock = kAdamW8Block;
 
 int64_t blocks_of(int64_t count) {
   return (count + kBlock - 1) / kBlock;

@@ -17,16 +17,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (AutoModelForSequenceClassification, LlamaConfig, LlamaForCausalLM,
                           PreTrainedTokenizerFast)
 
+from shapes import SHAPES
+
 PACKED = 256
 RAGGED = 256
 PROMPTS = (32, 64)
 EOS = "<|endoftext|>"
-SHAPES = {
-    "tiny": dict(vocab_size=4096, hidden_size=256, intermediate_size=704, num_hidden_layers=6,
-                 num_attention_heads=8, num_key_value_heads=4),
-    "smol": dict(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
-                 num_attention_heads=9, num_key_value_heads=3),
-}
 
 
 def split(transcript):

@@ -18,13 +18,13 @@ import subprocess
 from ceiling import flops_of
 from jobs import Setting, common_keys, with_tokens
 from measure import Failed
+from shapes import SHAPES
 from side_by_side import commit, cpu, read_setting
 
 UPDATES = 6
 COLUMNS = ["axis", "value", "tokens_per_update", "seconds_per_update", "tokens_per_second",
            "gflop_per_update", "gflop_per_second", "slope", "memory_mib", "threads", "commit", "cpu"]
-TINY = dict(vocab_size=4096, hidden_size=256, intermediate_size=704, num_hidden_layers=6,
-            num_attention_heads=8, num_key_value_heads=4)
+TINY = SHAPES["tiny"]
 # Widths of a Llama with heads of 64, about so many parameters besides the embedding of 4096.
 SIZES = {"1M": dict(hidden_size=128, intermediate_size=352, num_hidden_layers=4),
          "5M": {},
